@@ -14,7 +14,7 @@
 
 static_assert(sizeof(struct link_head) == 32, "the header is part of the protocol");
 static_assert(sizeof(struct link_spawn) == 192, "the plan is part of the protocol");
-static_assert(sizeof(struct link_slot) == 224, "the facts of a slot are part of the protocol");
+static_assert(sizeof(struct link_slot) == 216, "the facts of a slot are part of the protocol");
 
 int link_pair(int *ret_ours, int *ret_theirs)
 {
