@@ -1,10 +1,12 @@
-# foster: one Makefile, no recursion. `make help` lists the targets.
+# foster: one Makefile, no recursion but for variants. `make help` lists the targets.
 #
-#   B=build        where everything is built; other variants in build-asan/, build-fuzz/, …
+#   B=build                 where everything is built; other variants in build-asan/, build-fuzz/, …
 #   SAN=address,undefined   build with sanitizers
 #   CC= CFLAGS= LDFLAGS=    yours are kept; ours are added
 #   PREFIX= SYSCONFDIR= RUNDIR= DESTDIR=   for install
-#   V=1            show the commands
+#   JOBS=2                  how many compilers, and how many tests, at a time
+#   TESTS=                  run these test programs only (names or patterns: e2e_start test_conf*)
+#   V=1                     show the commands
 
 PREFIX ?= /usr/local
 SYSCONFDIR ?= /etc
@@ -12,15 +14,53 @@ RUNDIR ?= /run
 BINDIR ?= $(PREFIX)/bin
 SBINDIR ?= $(PREFIX)/sbin
 LIBEXECDIR ?= $(PREFIX)/libexec/foster
-MANDIR ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share
+MANDIR ?= $(DATADIR)/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 B ?= build
+JOBS ?= 2
+FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
 
 CC ?= cc
 CFLAGS ?= -O2 -g
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+SUBMAKE = $(MAKE) --no-print-directory
+
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(JOBS)
+endif
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+# ---- what the machine must have ----------------------------------------------------------------
+
+# Debian's names: to build; to run the tests; for lint, fuzz, valgrind and cover.
+DEPS_BUILD := gcc libc6-dev pkg-config libev-dev libinih-dev libsystemd-dev libjansson-dev \
+	uthash-dev libcmocka-dev
+DEPS := $(DEPS_BUILD) python3 perl util-linux procps systemd dbus
+DEPS_TOOLS := git clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck mandoc valgrind lcov
+
+# These goals install what is missing; the others say what it is.
+INSTALLING := deps check demo asan lint fuzz valgrind cover bench
+DEPS_MODE := $(if $(filter $(INSTALLING),$(MAKECMDGOALS)),,--check)
+
+.PHONY: deps
+deps: ## install what building and testing need (Debian packages)
+	$(Q)packaging/deps $(DEPS)
+
+$(B)/deps-ok: Makefile | $(B)
+	$(Q)packaging/deps $(DEPS_MODE) $(DEPS_BUILD)
+	$(Q)touch $@
+
+$(B)/deps-tests-ok: Makefile | $(B)/deps-ok
+	$(Q)packaging/deps $(DEPS_MODE) $(DEPS)
+	$(Q)touch $@
+
+$(B)/deps-tools-ok: Makefile | $(B)/deps-tests-ok
+	$(Q)packaging/deps $(DEPS_TOOLS)
+	$(Q)touch $@
 
 # ---- flags -------------------------------------------------------------------------------------
 
@@ -42,6 +82,7 @@ LIBS_INI := -linih
 LIBS_SYSTEMD = $(shell $(PKG_CONFIG) --libs libsystemd)
 LIBS_JSON = $(shell $(PKG_CONFIG) --libs jansson)
 LIBS_TEST = $(shell $(PKG_CONFIG) --libs cmocka)
+LIBS_ALL = $(LIBS_EV) $(LIBS_INI) $(LIBS_JSON) $(LIBS_SYSTEMD) -ldl -lm
 
 # ---- what is made of what: who may depend on whom is said here, and the linker enforces it -----
 
@@ -61,7 +102,7 @@ BINARIES := $(PROGRAMS:%=$(B)/%)
 HELPERS := $(B)/foster-forkserver.py
 
 .PHONY: all
-all: $(BINARIES) $(HELPERS)
+all: $(BINARIES) $(HELPERS) ## build everything, runnable from build/ (default)
 
 $(B)/fosterd: $(call objs,$(keeper_SRC) $(base_SRC))
 $(B)/fosterd: LDLIBS = $(LIBS_EV) $(LIBS_SYSTEMD)
@@ -92,10 +133,13 @@ $(B)/flags: FORCE | $(B)
 .PHONY: FORCE
 FORCE:
 
-$(B)/obj/%.o: %.c $(B)/flags
+$(B)/obj/%.o: %.c $(B)/flags | $(B)/deps-ok
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(COVERAGE) -MMD -MP -c -o $@ $<
+
+# The child's side of a vfork() runs on the keeper's memory: nothing may be added to it.
+$(B)/obj/daemon/keeper/spawn_child.o: COVERAGE =
 
 # ---- tests -------------------------------------------------------------------------------------
 
@@ -106,21 +150,209 @@ $(B)/libfoster.a: $(call objs,$(lib_SRC))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-unit_SRC := $(wildcard tests/unit/test_*.c)
-UNIT := $(unit_SRC:tests/unit/%.c=$(B)/tests/unit/%)
-$(UNIT): $(B)/tests/unit/%: $(B)/obj/tests/unit/%.o $(B)/libfoster.a
+UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+FUZZ := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ := $(filter-out %/fuzz_main,$(FUZZ))
+E2E := $(patsubst %.c,$(B)/%,$(wildcard tests/e2e/e2e_*.c))
+E2E_SCRIPTS := $(wildcard tests/e2e/e2e_*.sh)
+CHILDREN := $(patsubst %.c,$(B)/%,$(wildcard tests/helpers/*.c))
+
+$(UNIT): $(B)/%: $(B)/obj/%.o $(B)/libfoster.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libfoster.a $(LIBS_TEST) $(LIBS_EV) $(LIBS_INI) \
-		$(LIBS_JSON) $(LIBS_SYSTEMD) -ldl -lm
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(B)/libfoster.a $(LIBS_TEST) $(LIBS_ALL)
 
-.PHONY: unit
-unit: $(UNIT)
-	$(Q)for t in $(UNIT); do $$t || exit 1; done
+# Every corpus replays as a test, with any compiler.
+$(FUZZ): $(B)/%: $(B)/obj/%.o $(B)/obj/tests/fuzz/fuzz_main.o $(B)/libfoster.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_ALL)
 
-.PHONY: clean
-clean:
+# End to end, nothing of foster is linked but the shared ground: the tests are a client of their own.
+e2e_SRC := $(filter-out tests/e2e/e2e_%,$(wildcard tests/e2e/*.c))
+$(E2E): $(B)/%: $(B)/obj/%.o $(call objs,$(e2e_SRC) $(base_SRC))
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_TEST) $(LIBS_JSON)
+
+# Supervised programs: small, static, without sanitizers, so that what is measured is foster.
+$(CHILDREN): $(B)/%: %.c | $(B)/deps-ok
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -I. -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static -o $@ $<
+
+.PHONY: tests
+tests: $(BINARIES) $(HELPERS) $(UNIT) $(FUZZ) $(E2E) $(CHILDREN) ## build what `check` runs
+
+# $(TESTS) chooses among the programs by name, with or without a pattern.
+ALL_TESTS = $(E2E_SCRIPTS) $(E2E) $(UNIT) $(FUZZ)
+CHOSEN = $(if $(TESTS),$(foreach t,$(TESTS),$(filter $(subst *,%,%/$(t)) $(subst *,%,%/$(t).sh),$(ALL_TESTS))),$(ALL_TESTS))
+RUN = BUILD=$(abspath $(B)) tests/run -j $(JOBS)
+
+.PHONY: check unit e2e
+check: tests | $(B)/deps-tests-ok ## install what is missing, build, run every test
+	$(Q)$(RUN) $(CHOSEN)
+
+unit: $(UNIT) $(FUZZ) | $(B)/deps-tests-ok ## run the unit tests and replay the fuzzers' corpora
+	$(Q)$(RUN) $(UNIT) $(FUZZ)
+
+e2e: $(BINARIES) $(HELPERS) $(E2E) $(CHILDREN) | $(B)/deps-tests-ok ## run the end-to-end tests
+	$(Q)$(RUN) $(filter-out $(UNIT) $(FUZZ),$(CHOSEN))
+
+.PHONY: asan valgrind demo
+asan: ## the whole suite under AddressSanitizer and UBSan, in build-asan/
+	$(Q)$(SUBMAKE) -j$(JOBS) B=build-asan SAN=address,undefined CFLAGS='-O1 -g' check
+
+valgrind: $(B)/deps-tools-ok $(UNIT) ## the unit tests under valgrind
+	$(Q)$(RUN) --wrap 'valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
+		$(UNIT)
+
+demo: $(BINARIES) $(HELPERS) | $(B)/deps-tests-ok ## watch foster at work, in ten seconds
+	$(Q)tests/demo $(B)
+
+# ---- fuzzing, coverage, speed ------------------------------------------------------------------
+
+.PHONY: fuzz fuzzers
+fuzz: $(B)/deps-tools-ok ## each fuzzer for FUZZ_SECONDS (60), in build-fuzz/
+	$(Q)$(SUBMAKE) -j$(JOBS) B=build-fuzz CC=clang CFLAGS='-O1 -g' \
+		SAN=fuzzer-no-link,address,undefined fuzzers
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run build-fuzz
+
+FUZZERS := $(patsubst $(B)/tests/fuzz/%,$(B)/fuzzers/%,$(FUZZ))
+fuzzers: $(FUZZERS)
+$(FUZZERS): $(B)/fuzzers/%: $(B)/obj/tests/fuzz/%.o $(B)/libfoster.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_ALL)
+
+.PHONY: cover
+cover: $(B)/deps-tools-ok ## the suite with coverage, in build-cover/: a line a file
+	$(Q)find build-cover -name '*.gcda' -delete 2>/dev/null || :
+	$(Q)$(SUBMAKE) -j$(JOBS) B=build-cover CFLAGS='-O0 -g' COVERAGE=--coverage LDFLAGS=--coverage check
+	$(Q)lcov -q --capture --directory build-cover --base-directory . --no-external \
+		--output-file build-cover/all.info
+	$(Q)lcov -q --remove build-cover/all.info '*/tests/*' --output-file build-cover/cover.info
+	$(Q)lcov --list build-cover/cover.info
+
+BENCH := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/bench_*.c))
+$(BENCH): $(B)/%: $(B)/obj/%.o $(B)/libfoster.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_ALL)
+
+# The measured child has no libc: its first instruction is ours.
+$(B)/tests/bench/tiny: tests/bench/tiny.c | $(B)/deps-ok
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 $(WARN) -O2 -nostdlib -static -ffreestanding -fno-stack-protector \
+		-fno-pie -no-pie -Wl,-z,noseparate-code,--build-id=none -o $@ $<
+
+$(B)/tests/bench/empty: tests/bench/empty.c | $(B)/deps-ok
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 $(WARN) -O2 -o $@ $<
+
+.PHONY: bench
+bench: $(BINARIES) $(HELPERS) $(BENCH) $(B)/tests/bench/tiny $(B)/tests/bench/empty ## speed and memory beside the raw system calls
+	$(Q)tests/bench/run $(B) $(ROWS)
+
+# ---- lint --------------------------------------------------------------------------------------
+
+C_SRC = $(sort $(shell find conf ctl daemon tests -name '*.c'))
+C_ALL = $(C_SRC) $(sort $(shell find conf ctl daemon tests -name '*.h'))
+SCRIPTS = $(sort $(shell grep -rlE --exclude-dir='build*' --exclude-dir=.git --exclude-dir=corpus \
+	'^#!/bin/(ba)?sh|^\# shellcheck shell=' . ))
+PYTHON = $(sort $(shell find daemon ctl conf tests -name '*.py'))
+MAN = $(wildcard packaging/man/*.[1-8])
+TIDIED = $(C_SRC:%.c=$(B)/lint/%.tidy)
+ANALYZED = $(C_SRC:%.c=$(B)/lint/%.analyzed)
+
+.PHONY: lint lint-format lint-tidy lint-analyzer lint-cppcheck lint-scripts lint-child format
+lint: lint-format lint-scripts lint-child lint-cppcheck lint-analyzer lint-tidy ## every static check
+	@echo 'lint: clean'
+
+lint-format: $(B)/deps-tools-ok
+	$(Q)clang-format --dry-run -Werror $(C_ALL)
+
+format: $(B)/deps-tools-ok ## lay out the C sources
+	$(Q)clang-format -i $(C_ALL)
+
+lint-scripts: $(B)/deps-tools-ok
+	$(Q)shellcheck -x $(SCRIPTS)
+	$(Q)$(foreach f,$(PYTHON),PYTHONPYCACHEPREFIX=$(abspath $(B))/lint/py python3 -m py_compile $(f) &&) :
+	$(Q)$(if $(MAN),mandoc -Tlint -Wwarning $(MAN))
+
+lint-child: $(B)/obj/daemon/keeper/spawn_child.o
+	$(Q)tests/lint-child $<
+
+lint-cppcheck: $(B)/deps-tools-ok
+	$(call say,LINT,cppcheck)
+	$(Q)mkdir -p $(B)/lint/cppcheck
+	$(Q)cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
+		--inline-suppr --suppressions-list=tests/cppcheck.txt --cppcheck-build-dir=$(B)/lint/cppcheck \
+		-j $(JOBS) -I. -D_GNU_SOURCE -D__linux__ -DFOSTER_VERSION='""' conf ctl daemon tests
+
+# One stamp a file, made anew when the file or a header of it has changed.
+lint-tidy: $(TIDIED)
+$(B)/lint/%.tidy: %.c $(B)/obj/%.o .clang-tidy | $(B)/deps-tools-ok
+	$(call say,TIDY,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)clang-tidy --quiet $< -- -std=gnu17 $(CPPFLAGS) 2>$@.err || { cat $@.err; rm -f $@.err; exit 1; }
+	$(Q)mv $@.err $@
+
+lint-analyzer: $(ANALYZED)
+$(B)/lint/%.analyzed: %.c $(B)/obj/%.o | $(B)/deps-tools-ok
+	$(call say,ANALYZE,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc -std=gnu17 $(CPPFLAGS) -O1 -fanalyzer -Werror -c -o $@ $<
+
+# ---- install -----------------------------------------------------------------------------------
+
+# Files that name where things are installed: written for Debian's paths, as a package has them.
+LOCATE = sed -e 's,/usr/sbin/fosterd,$(SBINDIR)/fosterd,g' -e 's,/usr/bin/fosterctl,$(BINDIR)/fosterctl,g' \
+	-e 's,/etc/foster,$(SYSCONFDIR)/foster,g' -e 's,/run/foster,$(RUNDIR)/foster,g'
+COMPLETION := $(wildcard packaging/completion/fosterctl.bash)
+EXAMPLE := conf/examples/foster.ini
+
+.PHONY: install uninstall
+install: all ## install below DESTDIR, PREFIX, SYSCONFDIR
+	$(Q)install -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(LIBEXECDIR) $(UNITDIR) $(SYSCONFDIR)/foster)
+	$(Q)install -m 755 $(B)/fosterd $(DESTDIR)$(SBINDIR)/
+	$(Q)install -m 755 $(B)/fosterctl $(DESTDIR)$(BINDIR)/
+	$(Q)install -m 755 $(B)/foster-supervisor $(B)/foster-logger $(B)/foster-forkserver \
+		$(B)/foster-forkserver.py $(DESTDIR)$(LIBEXECDIR)/
+	$(Q)for unit in foster.service foster.socket; do \
+		$(LOCATE) packaging/systemd/$$unit > $(DESTDIR)$(UNITDIR)/$$unit && \
+		chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done
+	$(Q)for page in $(MAN); do \
+		install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
+	$(Q)$(if $(COMPLETION),install -D -m 644 $(COMPLETION) \
+		$(DESTDIR)$(DATADIR)/bash-completion/completions/fosterctl)
+	$(Q)install -D -m 644 ctl/org.foster.Supervisor.varlink \
+		$(DESTDIR)$(DATADIR)/foster/org.foster.Supervisor.varlink
+	$(Q)[ -e $(DESTDIR)$(SYSCONFDIR)/foster/foster.ini ] || \
+		install -m 644 $(EXAMPLE) $(DESTDIR)$(SYSCONFDIR)/foster/foster.ini
+
+uninstall: ## remove what install put there; the configuration stays
+	$(Q)rm -f $(addprefix $(DESTDIR),$(SBINDIR)/fosterd $(BINDIR)/fosterctl \
+		$(UNITDIR)/foster.service $(UNITDIR)/foster.socket \
+		$(DATADIR)/bash-completion/completions/fosterctl)
+	$(Q)rm -f $(foreach p,$(notdir $(MAN)),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(p)))/$(p))
+	$(Q)rm -rf $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)/foster
+
+.PHONY: dist clean help
+dist: ## foster-VERSION.tar.gz from what is committed
+	$(Q)mkdir -p $(B)
+	$(Q)git archive --prefix=foster-$(VERSION)/ -o $(B)/foster-$(VERSION).tar.gz HEAD
+	@echo $(B)/foster-$(VERSION).tar.gz
+
+clean: ## remove everything built, all variants
 	rm -rf build build-*
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/\1\t\2/p' Makefile | \
+		while IFS='	' read -r name text; do printf '  make %-10s %s\n' "$$name" "$$text"; done
+	@sed -n '3,/^$$/s/^#  / /p' Makefile
 
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
