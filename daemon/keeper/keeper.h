@@ -1,0 +1,191 @@
+/* keeper.h - the process that everything hangs on
+ *
+ * The keeper forks, executes, reaps, and holds what must outlive the supervisor and the logger: the
+ * process table, the listening socket, one descriptor for each log pipe and client session. It reads
+ * no configuration, parses nothing, and takes requests from the supervisor alone. It never waits
+ * for anybody: what is slow (a careful fork, a forkserver, a part that hangs) is an event later.
+ *
+ *   main.c       command line, background, what was inherited
+ *   keeper.c     the loop: signals, the order of work in one turn
+ *   setup.c      LINK_BOOT: runtime directory, lock, table, control socket, limits, user
+ *   parts.c      supervisor and logger: start, watch, replace
+ *   request.c    one function a request
+ *   slot.c       a slot's life: spawn, end, acknowledge, report
+ *   server.c     forkservers
+ *   hold.c       descriptors held for the supervisor
+ *   reap.c       the one place that waits for children
+ *   spawn.c, spawn_child.c, table.c   see their headers
+ *
+ * States of a slot (enum link_slot_state), and what moves it:
+ *
+ *              SPAWN ok                 end of main process        ACK, SPAWN of the next
+ *     EMPTY ------------> LIVE ------------------------> ENDED -------------------------> EMPTY
+ *       |  \ careful, served   ^ executed                  (zombie kept: its PID and process
+ *       |   `----> SPAWNING ---'                            group cannot be used again)
+ *       |             | failed
+ *       `----------> FAILED -- ACK, SPAWN of the next --> EMPTY
+ *
+ * Every change is written to the table first and reported (LINK_SLOT) at the end of the turn. */
+#ifndef FOSTER_KEEPER_KEEPER_H
+#define FOSTER_KEEPER_KEEPER_H
+
+#include <ev.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "daemon/base/link.h"
+#include "daemon/keeper/table.h"
+
+struct keeper;
+struct server;
+struct held;
+
+/* What the keeper knows of a slot and the table does not hold. */
+struct slot {
+	struct keeper *keeper;
+	ev_io on_pidfd; /* fd -1 when none: its end is found by SIGCHLD or told by the forkserver */
+	ev_io on_report; /* of a careful spawn */
+	int log_fds[2]; /* pipes of stdout and stderr, open read-write; -1 */
+	int stdin_fd; /* LINK_STDIO_PIPE: kept open for reading and writing; -1 */
+	struct server *server; /* the slot is a running forkserver */
+	bool report_due; /* is in the list of slots to report */
+	uint32_t next_report;
+};
+
+enum part_id {
+	PART_SUPERVISOR,
+	PART_LOGGER,
+	PART_MAX
+};
+
+struct part {
+	struct keeper *keeper;
+	const char *name, *program;
+	pid_t pid; /* 0: not running */
+	pid_t abandoned; /* hung, replaced, and not yet dead; 0: none */
+	struct link *link;
+	ev_io on_readable, on_writable;
+	ev_timer watch; /* nothing: off; first half: has it answered; second half: it hangs */
+	ev_timer restart; /* a delayed start; at the end: the logger's time to drain */
+	ev_timer kill; /* of the abandoned one */
+	bool pinged; /* a PING is unanswered */
+	bool ready; /* has taken over since it was started */
+	unsigned early_deaths; /* in a row, before it was ready */
+};
+
+struct options {
+	char *const *argv; /* of fosterd: passed on to the supervisor */
+	bool daemonize;
+	int ready_fd; /* of the background: who waits there learns the outcome; -1 */
+};
+
+struct keeper {
+	struct ev_loop *loop;
+	const struct options *options;
+	struct table table;
+	struct slot *slots; /* TABLE_SLOTS */
+	uint32_t first_report, last_report; /* list of slots to report; LINK_NO_SLOT: empty */
+	struct part parts[PART_MAX];
+	uint32_t snapshot_next; /* next slot of the snapshot; LINK_NO_SLOT: complete */
+	struct held *held;
+	unsigned n_server_spawns; /* asked of forkservers, not yet answered */
+
+	int signal_fd;
+	ev_io on_signal;
+	ev_prepare before_wait;
+	ev_timer look_for_orphans;
+	ev_timer beat; /* systemd's watchdog */
+	sigset_t pending_signals; /* not yet told to a supervisor */
+
+	int null_fd, listen_fd, listen_epoll, runtime_fd, lock_fd;
+	ev_io on_connection; /* somebody connects: the supervisor should accept */
+	int stdout_fd, stderr_fd; /* as fosterd was given them */
+	int own_log_fd; /* logfile=PATH: the pipe that is our stderr; -1 */
+	int *inherit; /* numbers passed on to start method fork, ended by -1 */
+	struct rlimit nofile; /* as it was given to us, for children */
+	uint64_t nofile_now; /* descriptors that we may have open */
+	uint64_t started_ns;
+	unsigned watchdog_ms;
+	bool booted; /* LINK_BOOT was carried out */
+	bool configured; /* a supervisor has taken over once: successors resume */
+	bool finishing;
+	int exit_status;
+	char *socket_path, *pidfile, *logfile; /* removed at the end; NULL */
+	bool socket_is_ours; /* not handed to us by systemd */
+	uint64_t logfile_maxbytes;
+	unsigned logfile_backups;
+};
+
+/* keeper.c: run until LINK_FINISH. Returns the exit status. */
+int keeper_run(struct keeper *k);
+
+/* Everything of LINK_BOOT is set up: watch connections, start the logger. 0 or -1 (logged). */
+int keeper_booted(struct keeper *k);
+
+/* Begin to send a new supervisor all that is known; WELCOME ends it. */
+void keeper_welcome(struct keeper *k);
+
+/* End the loop with this exit status; a fatal error has been logged. */
+void keeper_exit(struct keeper *k, int status);
+
+/* setup.c: carry out LINK_BOOT. 0 or -1 (logged). */
+int setup(struct keeper *k, const struct link_message *m);
+void setup_done(struct keeper *k); /* remove socket, pidfile; at the end */
+
+/* parts.c */
+void parts_init(struct keeper *k);
+int part_start(struct keeper *k, enum part_id id); /* 0 or -1 (logged; tried again later) */
+void part_ended(struct keeper *k, struct part *p, int status);
+void part_answered(struct part *p); /* PONG */
+void part_expect(struct part *p); /* something was sent or waits: it should answer in time */
+void part_send(struct part *p, const struct link_head *h, const struct link_part *parts, unsigned n,
+	       const int *fds, unsigned n_fds);
+void parts_flush(struct keeper *k);
+void parts_start_beat(struct keeper *k); /* systemd's watchdog, if it is enabled */
+void parts_stop_logger(struct keeper *k);
+
+/* request.c: one message of the supervisor. */
+void on_request(void *data, const struct link_message *m);
+
+/* slot.c */
+int slots_init(struct keeper *k);
+void slot_spawn(struct keeper *k, const struct link_message *m);
+void slot_signal(struct keeper *k, uint32_t slot, uint64_t incarnation,
+		 const struct link_signal *s);
+void slot_note(struct keeper *k, uint32_t slot, const struct link_note *note);
+void slot_acknowledge(struct keeper *k, uint32_t slot, uint64_t incarnation);
+void slot_free(struct keeper *k, uint32_t slot);
+void slot_executed(struct keeper *k, uint32_t slot, pid_t pid, int pidfd, uint32_t flags);
+void slot_failed(struct keeper *k, uint32_t slot, enum link_step step, int err);
+void slot_ended(struct keeper *k, uint32_t slot, int status, const struct rusage *usage);
+void slot_lost(struct keeper *k, uint32_t slot);
+void slot_watch(struct keeper *k, uint32_t slot, bool on); /* its pidfd */
+void slot_report(struct keeper *k, uint32_t slot); /* at the end of the turn */
+void slots_send_reports(struct keeper *k);
+int slot_send(struct keeper *k, uint32_t slot, bool with_name);
+int slot_log_pipe(struct keeper *k, uint32_t slot, int stream); /* descriptor or -errno */
+uint32_t slot_index(const struct keeper *k, const struct slot *s);
+
+/* server.c */
+struct server *server_new(struct keeper *k, uint32_t slot, int *ret_child_end);
+void server_free(struct keeper *k, uint32_t slot); /* its forkserver has ended */
+int server_spawn(struct keeper *k, uint32_t slot, const struct link_message *m,
+		 const struct link_spawn *plan, const int *fds, unsigned n_fds);
+void server_reap(struct keeper *k, uint32_t slot, uint64_t incarnation);
+
+/* hold.c */
+void hold_add(struct keeper *k, const struct link_hold *what, int fd); /* takes fd */
+void hold_drop(struct keeper *k, const struct link_hold *what);
+int hold_send_all(struct keeper *k);
+void hold_done(struct keeper *k);
+
+/* reap.c */
+void reap_slot(struct keeper *k, uint32_t slot); /* its pidfd is readable: record its end */
+void reap_release(struct keeper *k, pid_t pid); /* acknowledged: let the zombie go */
+void reap_children(struct keeper *k); /* after SIGCHLD: parts, and soon orphans */
+void on_look_for_orphans(struct ev_loop *loop, ev_timer *w, int revents);
+
+#endif

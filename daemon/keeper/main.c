@@ -1,0 +1,212 @@
+/* main.c - fosterd: command line, background, what was inherited */
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/fd.h"
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+#include "daemon/keeper/keeper.h"
+#include "daemon/keeper/spawn.h"
+
+#define INHERIT_MAX 1024
+
+static const char usage_text[] =
+	"Usage: fosterd [OPTION]...\n"
+	"Keep the processes of a configuration file running.\n"
+	"\n"
+	"  -c, --config FILE    the configuration (default: " FOSTER_SYSCONFDIR
+	"/foster/foster.ini)\n"
+	"  -s, --socket PATH    where to listen for fosterctl\n"
+	"  -p, --pidfile PATH   write the PID there\n"
+	"  -d, --daemonize      go to the background once everything is set up\n"
+	"  -n, --nodaemon       stay in the foreground, whatever the file says\n"
+	"      --check          check the configuration and exit: 0 good, 2 bad\n"
+	"      --help-config    list all sections and keys\n"
+	"  -h, --help           show this help\n"
+	"  -V, --version        show the version\n";
+
+/* Options are checked here and read by the supervisor, who gets them all. */
+static bool parse(int argc, char **argv, struct options *o)
+{
+	static const struct option longs[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "socket", required_argument, NULL, 's' },
+		{ "pidfile", required_argument, NULL, 'p' },
+		{ "daemonize", no_argument, NULL, 'd' },
+		{ "nodaemon", no_argument, NULL, 'n' },
+		{ "check", no_argument, NULL, 'C' },
+		{ "help-config", no_argument, NULL, 'K' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:s:p:dnhV", longs, NULL)) != -1) {
+		if (c == 'd')
+			o->daemonize = true;
+		if (c == 'h' || c == 'V') {
+			fputs(c == 'h' ? usage_text : "fosterd " FOSTER_VERSION "\n", stdout);
+			exit(0);
+		}
+		if (c == '?')
+			return false;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "fosterd: %s: unexpected argument\n", argv[optind]);
+		return false;
+	}
+	return true;
+}
+
+/* Descriptors above 2 that we were given without close-on-exec: start method fork passes them on,
+ * nobody else gets them. Those of systemd's socket activation are for us. */
+static int *note_inherited(void)
+{
+	static int fds[INHERIT_MAX + 1];
+	int first = SD_LISTEN_FDS_START + sd_listen_fds(0);
+	size_t n = 0;
+
+	if (first < 3)
+		first = 3;
+	for (int fd = first; fd < INT_MAX && n < INHERIT_MAX; fd++) {
+		int flags;
+
+		if (fd >= 65536) /* nobody passes so many; RLIMIT_NOFILE may be a billion */
+			break;
+		flags = fcntl(fd, F_GETFD);
+		if (flags < 0 || flags & FD_CLOEXEC)
+			continue;
+		(void)fd_set_cloexec(fd, true);
+		fds[n++] = fd;
+	}
+	fds[n] = -1;
+	return fds;
+}
+
+/* Standard descriptors that are closed would be taken by the first files that we open. */
+static void open_missing_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd < 3);
+	if (fd >= 3)
+		close(fd);
+}
+
+/* No handler and no ignored signal is passed on to anybody. */
+static void reset_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	for (int n = 1; n < NSIG; n++)
+		signal(n, SIG_DFL);
+}
+
+/* The process that was started waits for the outcome and exits with it; we are its child, in a
+ * session of our own. */
+static int go_to_background(struct options *o)
+{
+	unsigned char status = 1;
+	int outcome[2];
+	pid_t pid;
+
+	if (pipe2(outcome, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		close(outcome[0]);
+		o->ready_fd = outcome[1];
+		setsid();
+		return 0;
+	}
+	close(outcome[1]);
+	if (read(outcome[0], &status, 1) != 1 && waitpid(pid, &(int){ 0 }, 0) < 0)
+		status = 1;
+	_exit(status);
+}
+
+static int check_only(char **argv)
+{
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 32);
+	char *slash;
+
+	path[n > 0 ? n : 0] = '\0';
+	slash = strrchr(path, '/');
+	if (slash)
+		strcpy(slash + 1, "foster-supervisor");
+	execv(path, argv);
+	execv(FOSTER_LIBEXECDIR "/foster-supervisor", argv);
+	fprintf(stderr, "fosterd: cannot execute foster-supervisor: %s\n", strerror(errno));
+	return 1;
+}
+
+static bool asks_for_check(char **argv)
+{
+	for (char **a = argv + 1; *a; a++)
+		if (strcmp(*a, "--check") == 0 || strcmp(*a, "--help-config") == 0)
+			return true;
+	return false;
+}
+
+static int prepare(struct keeper *k)
+{
+	int r;
+
+	k->inherit = note_inherited();
+	r = spawn_init(k->inherit);
+	if (r < 0)
+		return r;
+	k->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	k->stdout_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	k->stderr_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	k->loop = ev_loop_new(EVFLAG_NOENV);
+	if (k->null_fd < 0 || k->stdout_fd < 0 || k->stderr_fd < 0 || !k->loop)
+		return -errno;
+	if (getrlimit(RLIMIT_NOFILE, &k->nofile) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return -errno;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { .argv = argv, .ready_fd = -1 };
+	struct keeper k = { .options = &options,
+			    .listen_fd = -1,
+			    .listen_epoll = -1,
+			    .own_log_fd = -1,
+			    .runtime_fd = -1,
+			    .lock_fd = -1,
+			    .started_ns = clock_boot_ns() };
+	int r;
+
+	open_missing_stdio();
+	if (!parse(argc, argv, &options))
+		return 2;
+	if (asks_for_check(argv))
+		return check_only(argv);
+	reset_signals();
+	log_init(NULL);
+	r = options.daemonize ? go_to_background(&options) : 0;
+	if (r == 0)
+		r = prepare(&k);
+	if (r < 0) {
+		log_error("fosterd", "cannot start: %s", strerror(-r));
+		return 1;
+	}
+	return keeper_run(&k);
+}

@@ -1,0 +1,429 @@
+/* parts.c - the supervisor and the logger: started, watched, replaced
+ *
+ * A part is expected to answer while something of it is due: a message was sent to it, a client
+ * waits to be accepted. Half a watchdog interval later it is pinged; when that stays unanswered for
+ * the other half it hangs: its link is closed, it gets SIGABRT (for the core), SIGCONT (it may be
+ * stopped), SIGKILL two seconds later, and its successor starts at once. Without anything due, no
+ * timer runs.
+ *
+ * A part that dies is replaced at once. Deaths before it has taken over count: after ten in a row
+ * the next one starts ten seconds later. */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+
+#include "daemon/base/fd.h"
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+#include "daemon/base/sig.h"
+#include "daemon/keeper/keeper.h"
+#include "daemon/keeper/spawn.h"
+
+#define EARLY_DEATHS_MAX 10
+#define SLOW_RESTART_S 10.
+#define ABORT_TO_KILL_S 2.
+#define LOGGER_DRAIN_S 5.
+#define DATAGRAMS_A_TURN 16
+
+static struct link links[PART_MAX];
+
+static enum part_id id_of(const struct part *p)
+{
+	return (enum part_id)(p - p->keeper->parts);
+}
+
+/* ---- sending ---------------------------------------------------------------------------------- */
+
+static void watch_writable(struct part *p)
+{
+	if (p->link->fd < 0)
+		return;
+	if (p->link->blocked)
+		ev_io_start(p->keeper->loop, &p->on_writable);
+	else
+		ev_io_stop(p->keeper->loop, &p->on_writable);
+}
+
+void part_send(struct part *p, const struct link_head *h, const struct link_part *parts, unsigned n,
+	       const int *fds, unsigned n_fds)
+{
+	int r;
+
+	if (p->link->fd < 0)
+		return; /* its successor will be told everything */
+	r = link_send(p->link, h, parts, n, fds, n_fds);
+	if (r < 0 && r != -EPIPE)
+		log_error("keeper", "cannot send %s to the %s: %s", link_type_name(h->type),
+			  p->name, strerror(-r));
+	part_expect(p);
+}
+
+void parts_flush(struct keeper *k)
+{
+	for (int i = 0; i < PART_MAX; i++) {
+		struct part *p = &k->parts[i];
+
+		if (p->link->fd < 0 || !link_pending(p->link))
+			continue;
+		(void)link_flush(p->link);
+		watch_writable(p);
+	}
+}
+
+static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct part *p = w->data;
+
+	(void)loop;
+	(void)revents;
+	(void)link_flush(p->link);
+	watch_writable(p);
+}
+
+/* ---- the end of a part ------------------------------------------------------------------------- */
+
+static void close_link(struct part *p)
+{
+	ev_io_stop(p->keeper->loop, &p->on_readable);
+	ev_io_stop(p->keeper->loop, &p->on_writable);
+	ev_timer_stop(p->keeper->loop, &p->watch);
+	link_done(p->link);
+}
+
+static void on_logger_message(void *data, const struct link_message *m)
+{
+	struct keeper *k = data;
+
+	if (m->head->type == LINK_PONG)
+		part_answered(&k->parts[PART_LOGGER]);
+}
+
+/* Carry out what it has said; returns the last result of link_receive(). */
+static int receive(struct part *p, int datagrams)
+{
+	struct keeper *k = p->keeper;
+	int r = 1;
+
+	while (r == 1 && datagrams-- && p->link->fd >= 0)
+		r = link_receive(p->link,
+				 id_of(p) == PART_SUPERVISOR ? on_request : on_logger_message, k);
+	return r;
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct part *p = w->data;
+	int r = receive(p, DATAGRAMS_A_TURN);
+
+	(void)loop;
+	(void)revents;
+	if (r == -EPROTO)
+		log_error("keeper", "the %s sent bytes that are no message", p->name);
+	if (r == 0 || r == -EPROTO) {
+		close_link(p);
+		if (p->pid > 0) /* without its link it is of no use */
+			kill(p->pid, SIGKILL);
+	}
+}
+
+static void describe(int status, char *text, size_t size)
+{
+	if (WIFSIGNALED(status))
+		snprintf(text, size, "killed by SIG%s", sig_name(WTERMSIG(status)));
+	else
+		snprintf(text, size, "exited with status %d", WEXITSTATUS(status));
+}
+
+static void supervisor_ended(struct keeper *k, struct part *p, int status)
+{
+	if (!k->booted) { /* it has said why: a bad configuration (2), bad arguments */
+		keeper_exit(k, WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+		return;
+	}
+	if (!p->ready)
+		p->early_deaths++;
+	if (p->early_deaths < EARLY_DEATHS_MAX) {
+		part_start(k, PART_SUPERVISOR);
+		return;
+	}
+	log_error("supervisor", "died %u times before it had taken over, next start in %.0f s",
+		  p->early_deaths, SLOW_RESTART_S);
+	ev_timer_set(&p->restart, SLOW_RESTART_S, 0.);
+	ev_timer_start(k->loop, &p->restart);
+}
+
+void part_ended(struct keeper *k, struct part *p, int status)
+{
+	char how[64];
+
+	p->pid = 0;
+	ev_timer_stop(k->loop, &p->restart);
+	if (p->link->fd >= 0 && !k->finishing)
+		(void)receive(p, -1); /* complete requests that it had sent are carried out */
+	close_link(p);
+	if (k->finishing) {
+		if (id_of(p) == PART_LOGGER)
+			ev_break(k->loop, EVBREAK_ALL);
+		return;
+	}
+	describe(status, how, sizeof how);
+	if (k->booted)
+		log_warning(p->name, "%s, starting its successor", how);
+	if (id_of(p) == PART_SUPERVISOR)
+		supervisor_ended(k, p, status);
+	else
+		part_start(k, PART_LOGGER);
+}
+
+void parts_stop_logger(struct keeper *k)
+{
+	struct part *p = &k->parts[PART_LOGGER];
+
+	if (!p->pid) {
+		ev_break(k->loop, EVBREAK_ALL);
+		return;
+	}
+	(void)link_flush(p->link);
+	close_link(p); /* end of file: it drains every pipe and exits */
+	ev_timer_set(&p->restart, LOGGER_DRAIN_S, 0.);
+	ev_timer_start(k->loop, &p->restart);
+}
+
+/* ---- the watch ---------------------------------------------------------------------------------- */
+
+void part_expect(struct part *p)
+{
+	if (p->pid > 0 && p->keeper->watchdog_ms && !ev_is_active(&p->watch)) {
+		ev_timer_set(&p->watch, p->keeper->watchdog_ms / 2000., 0.);
+		ev_timer_start(p->keeper->loop, &p->watch);
+	}
+}
+
+void part_answered(struct part *p)
+{
+	p->pinged = false;
+	ev_timer_stop(p->keeper->loop, &p->watch);
+	if (id_of(p) == PART_SUPERVISOR && ev_is_active(&p->keeper->beat))
+		sd_notify(0, "WATCHDOG=1");
+}
+
+static void send_ping(struct part *p)
+{
+	struct link_head h = { .type = LINK_PING };
+
+	p->pinged = true;
+	(void)link_send(p->link, &h, NULL, 0, NULL, 0);
+	(void)link_flush(p->link);
+}
+
+static void on_beat(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct part *p = &((struct keeper *)w->data)->parts[PART_SUPERVISOR];
+
+	(void)loop;
+	(void)revents;
+	if (p->pid > 0 && p->link->fd >= 0 && !p->pinged) {
+		part_expect(p);
+		send_ping(p);
+	}
+}
+
+/* Fed at each half of WatchdogSec=, and only by an answer of the supervisor. */
+void parts_start_beat(struct keeper *k)
+{
+	uint64_t usec;
+
+	if (sd_watchdog_enabled(0, &usec) <= 0)
+		return;
+	ev_timer_init(&k->beat, on_beat, (double)usec / 2e6, (double)usec / 2e6);
+	k->beat.data = k;
+	ev_timer_start(k->loop, &k->beat);
+}
+
+static void replace_hung(struct part *p)
+{
+	log_error(p->name, "has not answered for %u ms, replacing it", p->keeper->watchdog_ms);
+	close_link(p);
+	kill(p->pid, SIGABRT);
+	kill(p->pid, SIGCONT);
+	if (p->abandoned) /* the one before it has had its two seconds */
+		kill(p->abandoned, SIGKILL);
+	p->abandoned = p->pid;
+	ev_timer_stop(p->keeper->loop, &p->kill);
+	ev_timer_set(&p->kill, ABORT_TO_KILL_S, 0.);
+	ev_timer_start(p->keeper->loop, &p->kill);
+	p->pid = 0;
+	if (!p->keeper->finishing)
+		part_start(p->keeper, id_of(p));
+}
+
+static void on_kill(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct part *p = w->data;
+
+	(void)loop;
+	(void)revents;
+	if (p->abandoned)
+		kill(p->abandoned, SIGKILL);
+}
+
+static void on_watch(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct part *p = w->data;
+
+	(void)revents;
+	if (p->pinged) {
+		replace_hung(p);
+		return;
+	}
+	send_ping(p);
+	ev_timer_set(w, p->keeper->watchdog_ms / 2000., 0.);
+	ev_timer_start(loop, w);
+}
+
+/* Two waits share this timer: the logger's drain at the end (then kill it), and a part that is down
+ * because it could not be started or died too often (then start it). */
+static void on_restart(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct part *p = w->data;
+
+	(void)loop;
+	(void)revents;
+	if (p->pid > 0)
+		kill(p->pid, SIGKILL);
+	else
+		part_start(p->keeper, id_of(p));
+}
+
+/* ---- starting ------------------------------------------------------------------------------------ */
+
+/* Beside our own executable when that is where it lies (an uninstalled build), else LIBEXECDIR. */
+static void find_program(const char *name, char *path, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", path, size - 1);
+	char *slash;
+
+	path[n > 0 ? n : 0] = '\0';
+	slash = strrchr(path, '/');
+	if (slash) {
+		snprintf(slash + 1, size - (size_t)(slash + 1 - path), "%s", name);
+		if (access(path, X_OK) == 0)
+			return;
+	}
+	snprintf(path, size, "%s/%s", FOSTER_LIBEXECDIR, name);
+}
+
+static int spawn_part(struct keeper *k, struct part *p, char *const *argv, int link_fd)
+{
+	char path[4096];
+	const char *paths[] = { path, NULL };
+	struct spawn_plan plan = {
+		.flags = LINK_SPAWN_SESSION | LINK_SPAWN_LOCAL,
+		.fds = { k->null_fd, k->stdout_fd, STDERR_FILENO, link_fd, k->stderr_fd },
+		.n_fds = 5,
+		.umask = -1,
+		.paths = paths,
+		.argv = argv,
+		.envp = environ,
+	};
+	struct spawn_result result;
+	struct spawn_fail fail;
+
+	find_program(p->program, path, sizeof path);
+	if (spawn(&plan, &result, &fail) < 0) {
+		log_error(p->name, "cannot start %s: %s: %s", path, link_step_name(fail.step),
+			  strerror(fail.err));
+		return -1;
+	}
+	if (result.pidfd >= 0)
+		close(result.pidfd); /* SIGCHLD tells its end */
+	if (result.report_fd >= 0)
+		close(result.report_fd);
+	p->pid = result.pid;
+	return 0;
+}
+
+/* The supervisor gets fosterd's own arguments, and whether it takes over from another. */
+static int start_supervisor(struct keeper *k, struct part *p, int link_fd)
+{
+	const char *argv[64] = { p->program };
+	size_t n = 1;
+
+	if (k->configured)
+		argv[n++] = "--resume";
+	for (char *const *a = k->options->argv + 1; *a && n < ARRAY_SIZE(argv) - 1; a++)
+		argv[n++] = *a;
+	return spawn_part(k, p, (char *const *)argv, link_fd);
+}
+
+static void introduce_logger(struct keeper *k)
+{
+	struct link_head h = { .type = LINK_LOGGER };
+	struct link_log own = { .stream = 2,
+				.maxbytes = k->logfile_maxbytes,
+				.backups = k->logfile_backups,
+				.mode = 0644 };
+	struct link_head log_head = { .type = LINK_LOG, .slot = LINK_NO_SLOT };
+	struct link_part body[] = { { &own, sizeof own },
+				    { k->logfile, k->logfile ? strlen(k->logfile) + 1 : 0 },
+				    { "\0fosterd", sizeof "\0fosterd" } }; /* prefix, name */
+
+	if (k->own_log_fd >= 0)
+		part_send(&k->parts[PART_LOGGER], &log_head, body, 3, &k->own_log_fd, 1);
+	if (k->configured)
+		part_send(&k->parts[PART_SUPERVISOR], &h, NULL, 0, NULL, 0);
+}
+
+int part_start(struct keeper *k, enum part_id id)
+{
+	static const char *const logger_argv[] = { "foster-logger", NULL };
+	struct part *p = &k->parts[id];
+	auto_close int theirs = -1;
+	int ours, r;
+
+	r = link_pair(&ours, &theirs);
+	if (r == 0) {
+		link_init(p->link, ours);
+		r = id == PART_SUPERVISOR ? start_supervisor(k, p, theirs)
+					  : spawn_part(k, p, (char *const *)logger_argv, theirs);
+	}
+	if (r < 0) {
+		link_done(p->link);
+		ev_timer_set(&p->restart, 1., 0.);
+		ev_timer_start(k->loop, &p->restart);
+		return -1;
+	}
+	p->ready = false;
+	p->pinged = false;
+	ev_io_set(&p->on_readable, ours, EV_READ);
+	ev_io_set(&p->on_writable, ours, EV_WRITE);
+	ev_io_start(k->loop, &p->on_readable);
+	if (id == PART_LOGGER)
+		introduce_logger(k);
+	part_expect(p);
+	return 0;
+}
+
+void parts_init(struct keeper *k)
+{
+	static const char *const names[PART_MAX] = { "supervisor", "logger" };
+	static const char *const programs[PART_MAX] = { "foster-supervisor", "foster-logger" };
+
+	for (int i = 0; i < PART_MAX; i++) {
+		struct part *p = &k->parts[i];
+
+		p->keeper = k;
+		p->name = names[i];
+		p->program = programs[i];
+		p->link = &links[i];
+		p->link->fd = -1;
+		ev_io_init(&p->on_readable, on_readable, -1, EV_READ);
+		ev_io_init(&p->on_writable, on_writable, -1, EV_WRITE);
+		ev_timer_init(&p->watch, on_watch, 0., 0.);
+		ev_timer_init(&p->restart, on_restart, 0., 0.);
+		ev_timer_init(&p->kill, on_kill, 0., 0.);
+		p->on_readable.data = p->on_writable.data = p;
+		p->watch.data = p->restart.data = p->kill.data = p;
+	}
+}

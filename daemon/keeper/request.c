@@ -1,0 +1,174 @@
+/* request.c - one function a request of the supervisor
+ *
+ * A request that is not well formed is a bug of ours: it is said loudly and answered with REFUSED. */
+#include <systemd/sd-daemon.h>
+
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+#include "daemon/keeper/keeper.h"
+
+static void on_boot(struct keeper *k, const struct link_message *m)
+{
+	if (!k->booted && setup(k, m) < 0)
+		keeper_exit(k, 1);
+	else if (k->booted)
+		keeper_welcome(k);
+}
+
+static void on_ready(struct keeper *k)
+{
+	struct part *p = &k->parts[PART_SUPERVISOR];
+
+	p->ready = true;
+	p->early_deaths = 0;
+	k->configured = true;
+}
+
+static void on_name(struct keeper *k, const struct link_message *m)
+{
+	size_t at = 0;
+	const struct link_note *note = link_take(m, &at, sizeof *note);
+	const char *name = note ? link_take_str(m, &at) : NULL;
+
+	if (!name || strlen(name) >= TABLE_NAME_BYTES) {
+		log_error("keeper", "slot %u: a name that does not fit was refused", m->head->slot);
+		return;
+	}
+	if (table_name(&k->table, m->head->slot)[0] == '\0')
+		table_name_slot(&k->table, m->head->slot, name);
+	slot_note(k, m->head->slot, note);
+}
+
+static void on_log(struct keeper *k, const struct link_message *m)
+{
+	struct link_head h = { .type = LINK_LOG, .slot = m->head->slot };
+	struct link_part body = { m->body, m->len };
+	size_t at = 0;
+	const struct link_log *l = link_take(m, &at, sizeof *l);
+	int pipe = -EINVAL;
+
+	if (l && (l->stream == 1 || l->stream == 2))
+		pipe = slot_log_pipe(k, m->head->slot, (int)l->stream);
+	if (pipe < 0)
+		log_error(table_name(&k->table, m->head->slot), "no log pipe: %s", strerror(-pipe));
+	else
+		part_send(&k->parts[PART_LOGGER], &h, &body, 1, &pipe, 1);
+}
+
+/* The logger has its own descriptor of the pipe and drains it; ours goes with the slot. */
+static void forward_to_logger(struct keeper *k, const struct link_message *m)
+{
+	struct link_part body = { m->body, m->len };
+
+	part_send(&k->parts[PART_LOGGER], m->head, &body, 1, NULL, 0);
+}
+
+static void on_hold(struct keeper *k, const struct link_message *m)
+{
+	size_t at = 0;
+	const struct link_hold *what = link_take(m, &at, sizeof *what);
+
+	if (!what || m->n_fds != 1)
+		log_error("keeper", "a HOLD without its descriptor was refused");
+	else
+		hold_add(k, what, take_fd(m->fds[0]));
+}
+
+static void on_notify(const struct link_message *m)
+{
+	size_t at = 0;
+	const char *text = link_take_str(m, &at);
+
+	if (text)
+		sd_notify(0, text);
+}
+
+static void on_finish(struct keeper *k, const struct link_message *m)
+{
+	size_t at = 0;
+	const struct link_finish *f = link_take(m, &at, sizeof *f);
+
+	k->finishing = true;
+	k->exit_status = f ? f->status : 1;
+	parts_stop_logger(k);
+}
+
+/* What is about a slot; slot is within the table. */
+static void on_slot_request(struct keeper *k, const struct link_message *m)
+{
+	uint32_t slot = m->head->slot;
+	size_t at = 0;
+	const void *body;
+
+	switch (m->head->type) {
+	case LINK_NAME:
+		on_name(k, m);
+		break;
+	case LINK_SPAWN:
+		slot_spawn(k, m);
+		break;
+	case LINK_SIGNAL:
+		body = link_take(m, &at, sizeof(struct link_signal));
+		if (body)
+			slot_signal(k, slot, m->head->incarnation, body);
+		break;
+	case LINK_NOTE:
+		body = link_take(m, &at, sizeof(struct link_note));
+		if (body)
+			slot_note(k, slot, body);
+		break;
+	case LINK_ACK:
+		slot_acknowledge(k, slot, m->head->incarnation);
+		break;
+	case LINK_FREE:
+		slot_free(k, slot);
+		break;
+	case LINK_LOG:
+		on_log(k, m);
+		break;
+	case LINK_UNLOG:
+		forward_to_logger(k, m);
+		break;
+	}
+}
+
+void on_request(void *data, const struct link_message *m)
+{
+	struct keeper *k = data;
+	size_t at = 0;
+
+	switch (m->head->type) {
+	case LINK_BOOT:
+		on_boot(k, m);
+		return;
+	case LINK_READY:
+		on_ready(k);
+		return;
+	case LINK_HOLD:
+		on_hold(k, m);
+		return;
+	case LINK_DROP:
+		if (m->len >= sizeof(struct link_hold))
+			hold_drop(k, link_take(m, &at, sizeof(struct link_hold)));
+		return;
+	case LINK_NOTIFY:
+		on_notify(m);
+		return;
+	case LINK_REOPEN:
+		forward_to_logger(k, m);
+		return;
+	case LINK_FINISH:
+		on_finish(k, m);
+		return;
+	case LINK_PONG:
+		part_answered(&k->parts[PART_SUPERVISOR]);
+		return;
+	default:
+		break;
+	}
+	if (m->head->slot >= TABLE_SLOTS || m->head->type > LINK_UNLOG || !k->booted)
+		log_error("keeper", "request %s for slot %u was refused",
+			  link_type_name(m->head->type), m->head->slot);
+	else
+		on_slot_request(k, m);
+}

@@ -1,0 +1,275 @@
+/* server.c - forkservers: plans out, children in
+ *
+ * A forkserver is a slot like any other, plus a link. What it says is checked: a reply must name a
+ * slot that was asked of it, and the process it names must be its own child or ours. */
+#include <sys/wait.h>
+
+#include "daemon/base/fd.h"
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+#include "daemon/keeper/keeper.h"
+
+struct server {
+	struct keeper *keeper;
+	uint32_t slot;
+	bool stays_parent;
+	ev_io on_readable, on_writable;
+	struct link link;
+};
+
+static void watch_writable(struct server *s)
+{
+	if (s->link.blocked)
+		ev_io_start(s->keeper->loop, &s->on_writable);
+	else
+		ev_io_stop(s->keeper->loop, &s->on_writable);
+}
+
+static int send_now(struct server *s, const struct link_head *h, const struct link_part *parts,
+		    unsigned n, const int *fds, unsigned n_fds)
+{
+	int r = link_send(&s->link, h, parts, n, fds, n_fds);
+
+	if (r == 0)
+		r = link_flush(&s->link);
+	watch_writable(s);
+	return r == -EAGAIN && link_pending(&s->link) ? 0 : r;
+}
+
+/* ---- what it says ---------------------------------------------------------------------------- */
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[32], text[1024];
+	const char *p;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	if (fd_read_file(path, text, sizeof text) < 0)
+		return -1;
+	p = strrchr(text, ')'); /* ") S PPID" */
+	return p && strlen(p) > 4 ? (pid_t)strtol(p + 4, NULL, 10) : -1;
+}
+
+/* Whether fd is the pidfd of pid: only then does keeping it pin what the number means. */
+static bool is_pidfd_of(int fd, pid_t pid)
+{
+	char path[40], text[1024];
+	const char *p;
+
+	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+	if (fd_read_file(path, text, sizeof text) < 0)
+		return false;
+	p = strstr(text, "\nPid:");
+	return p && strtol(p + 5, NULL, 10) == pid;
+}
+
+static bool is_answer(const struct server *s, const struct link_message *m, uint32_t state)
+{
+	const struct table *t = &s->keeper->table;
+
+	return m->head->slot < TABLE_SLOTS && table_name(t, m->head->slot)[0] &&
+	       table_incarnation(t, m->head->slot) == m->head->incarnation &&
+	       table_facts(t, m->head->slot)->server == s->slot &&
+	       table_facts(t, m->head->slot)->state == state;
+}
+
+static void on_forked(struct server *s, const struct link_message *m)
+{
+	struct keeper *k = s->keeper;
+	size_t at = 0;
+	const struct link_forked *f = link_take(m, &at, sizeof *f);
+	pid_t parent, expected = s->stays_parent ? table_facts(&k->table, s->slot)->pid : getpid();
+
+	if (!is_answer(s, m, LINK_SLOT_SPAWNING) || !f || m->n_fds != 1)
+		return;
+	k->n_server_spawns--;
+	parent = is_pidfd_of(m->fds[0], f->pid) ? parent_of(f->pid) : -1;
+	if (parent != expected && parent != getpid()) {
+		log_error(table_name(&k->table, s->slot), "named PID %d, which is not its child",
+			  f->pid);
+		slot_failed(k, m->head->slot, LINK_STEP_SERVER, EBADMSG);
+		return;
+	}
+	slot_executed(k, m->head->slot, f->pid, take_fd(m->fds[0]),
+		      s->stays_parent ? LINK_FLAG_SERVED : 0);
+}
+
+/* The words of a failure are for the log and for who asked; the table keeps step and errno. */
+static void on_failed(struct server *s, const struct link_message *m)
+{
+	struct keeper *k = s->keeper;
+	struct link_head h = *m->head;
+	struct link_part body = { m->body, m->len };
+	size_t at = 0;
+	const struct link_failed *f = link_take(m, &at, sizeof *f);
+
+	if (!f || !link_take_str(m, &at))
+		return;
+	if (h.slot == LINK_NO_SLOT) { /* its preload */
+		h.slot = s->slot;
+		h.incarnation = table_incarnation(&k->table, s->slot);
+		part_send(&k->parts[PART_SUPERVISOR], &h, &body, 1, NULL, 0);
+	} else if (is_answer(s, m, LINK_SLOT_SPAWNING)) {
+		part_send(&k->parts[PART_SUPERVISOR], &h, &body, 1, NULL, 0);
+		k->n_server_spawns--;
+		slot_failed(k, h.slot, f->step, f->err);
+	}
+}
+
+static void on_ended(struct server *s, const struct link_message *m)
+{
+	size_t at = 0;
+	const struct link_ended *e = link_take(m, &at, sizeof *e);
+	struct rusage usage = { 0 };
+
+	if (!e || !is_answer(s, m, LINK_SLOT_LIVE))
+		return;
+	usage.ru_utime.tv_sec = (time_t)(e->utime_us / 1000000);
+	usage.ru_utime.tv_usec = (suseconds_t)(e->utime_us % 1000000);
+	usage.ru_stime.tv_sec = (time_t)(e->stime_us / 1000000);
+	usage.ru_stime.tv_usec = (suseconds_t)(e->stime_us % 1000000);
+	usage.ru_maxrss = (long)e->maxrss_kb;
+	slot_ended(s->keeper, m->head->slot, e->status, &usage);
+}
+
+static void on_message(void *data, const struct link_message *m)
+{
+	struct server *s = data;
+	size_t at = 0;
+	const struct link_hello *hello;
+
+	switch (m->head->type) {
+	case LINK_HELLO:
+		hello = link_take(m, &at, sizeof *hello);
+		s->stays_parent = hello && hello->parent;
+		break;
+	case LINK_FORKED:
+		on_forked(s, m);
+		break;
+	case LINK_FAILED:
+		on_failed(s, m);
+		break;
+	case LINK_ENDED:
+		on_ended(s, m);
+		break;
+	default:
+		log_warning(table_name(&s->keeper->table, s->slot), "sent message %u, ignored",
+			    m->head->type);
+	}
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct server *s = container_of(w, struct server, on_readable);
+	int r;
+
+	(void)revents;
+	do
+		r = link_receive(&s->link, on_message, s);
+	while (r == 1);
+	if (r != -EAGAIN) /* its end, if this is it, is seen by its pidfd */
+		ev_io_stop(loop, w);
+	if (r == -EPROTO)
+		log_error(table_name(&s->keeper->table, s->slot), "does not speak version %d",
+			  LINK_VERSION);
+}
+
+static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct server *s = container_of(w, struct server, on_writable);
+
+	(void)loop;
+	(void)revents;
+	(void)link_flush(&s->link);
+	watch_writable(s);
+}
+
+/* ---- what it is told ------------------------------------------------------------------------- */
+
+struct server *server_new(struct keeper *k, uint32_t slot, int *ret_child_end)
+{
+	struct server *s = malloc(sizeof *s);
+	int ours;
+
+	if (!s || link_pair(&ours, ret_child_end) < 0) {
+		free(s);
+		return NULL;
+	}
+	s->keeper = k;
+	s->slot = slot;
+	s->stays_parent = false;
+	link_init(&s->link, ours);
+	ev_io_init(&s->on_readable, on_readable, ours, EV_READ);
+	ev_io_init(&s->on_writable, on_writable, ours, EV_WRITE);
+	ev_io_start(k->loop, &s->on_readable);
+	return s;
+}
+
+int server_spawn(struct keeper *k, uint32_t slot, const struct link_message *m,
+		 const struct link_spawn *plan, const int *fds, unsigned n_fds)
+{
+	struct server *s = plan->server < TABLE_SLOTS ? k->slots[plan->server].server : NULL;
+	struct link_head h = { .type = LINK_SPAWN,
+			       .slot = slot,
+			       .incarnation = m->head->incarnation };
+	struct link_spawn copy = *plan;
+	struct link_part body[] = { { &copy, sizeof copy },
+				    { m->body + sizeof copy, m->len - sizeof copy } };
+	int r;
+
+	if (!s)
+		return -ECONNREFUSED;
+	copy.nofile_soft = k->nofile.rlim_cur;
+	copy.nofile_hard = k->nofile.rlim_max;
+	r = send_now(s, &h, body, 2, fds, n_fds);
+	if (r == 0)
+		k->n_server_spawns++;
+	return r;
+}
+
+void server_reap(struct keeper *k, uint32_t slot, uint64_t incarnation)
+{
+	uint32_t server = table_facts(&k->table, slot)->server;
+	struct link_head h = { .type = LINK_REAP, .slot = slot, .incarnation = incarnation };
+
+	if (server < TABLE_SLOTS && k->slots[server].server)
+		(void)send_now(k->slots[server].server, &h, NULL, 0, NULL, 0);
+}
+
+/* ---- its end --------------------------------------------------------------------------------- */
+
+/* Its children have fallen to us, the subreaper: those that ended too are ours to wait for now. */
+static void inherit_child(struct keeper *k, uint32_t slot)
+{
+	struct link_slot f = *table_facts(&k->table, slot);
+
+	if (f.state == LINK_SLOT_SPAWNING) {
+		k->n_server_spawns--;
+		slot_failed(k, slot, LINK_STEP_SERVER, ECONNRESET);
+		return;
+	}
+	if (!(f.flags & LINK_FLAG_SERVED))
+		return;
+	f.flags &= ~(uint32_t)LINK_FLAG_SERVED;
+	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
+	if (f.state == LINK_SLOT_LIVE) {
+		slot_watch(k, slot, true);
+		reap_slot(k, slot);
+	}
+}
+
+void server_free(struct keeper *k, uint32_t slot)
+{
+	struct server *s = k->slots[slot].server;
+
+	while (link_receive(&s->link, on_message, s) == 1)
+		; /* what it said before it died */
+	ev_io_stop(k->loop, &s->on_readable);
+	ev_io_stop(k->loop, &s->on_writable);
+	link_done(&s->link);
+	k->slots[slot].server = NULL;
+	free(s);
+	for (uint32_t i = 0; i < k->table.used_max; i++)
+		if (table_name(&k->table, i)[0] && table_facts(&k->table, i)->server == slot)
+			inherit_child(k, i);
+}

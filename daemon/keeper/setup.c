@@ -1,0 +1,332 @@
+/* setup.c - LINK_BOOT: runtime directory, lock, table, control socket, limits, user
+ *
+ * In this order: what can be refused comes first, what others can see comes last, and each failure
+ * is one line that says what, where and why. */
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+
+#include "daemon/base/fd.h"
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+#include "daemon/keeper/keeper.h"
+
+#define BACKLOG 4096 /* clients wait here while a supervisor is replaced */
+#define RUNTIME_MODE 0711
+
+struct boot {
+	const struct link_boot *facts;
+	const char *runtime_dir, *socket, *pidfile, *logfile, *directory, *identifier;
+};
+
+static int fail(const char *what, const char *where, int err)
+{
+	log_error("fosterd", "cannot %s %s: %s", what, where, strerror(err));
+	return -1;
+}
+
+static bool read_boot(const struct link_message *m, struct boot *b)
+{
+	const char **strings[] = { &b->runtime_dir, &b->socket,	   &b->pidfile,
+				   &b->logfile,	    &b->directory, &b->identifier };
+	size_t at = 0;
+
+	b->facts = link_take(m, &at, sizeof *b->facts);
+	for (size_t i = 0; b->facts && i < ARRAY_SIZE(strings); i++) {
+		*strings[i] = link_take_str(m, &at);
+		if (!*strings[i])
+			return false;
+	}
+	return b->facts;
+}
+
+/* ---- limits -------------------------------------------------------------------------------------- */
+
+/* As many descriptors as we may have for ourselves; children get what we were given, or minfds. */
+static int set_limits(struct keeper *k, const struct boot *b)
+{
+	struct rlimit ours = k->nofile;
+
+	if (b->facts->minfds > ours.rlim_max) {
+		ours.rlim_cur = ours.rlim_max = b->facts->minfds;
+		if (setrlimit(RLIMIT_NOFILE, &ours) < 0) {
+			log_error("fosterd",
+				  "minfds=%llu cannot be had: the limit of open files is %llu",
+				  (unsigned long long)b->facts->minfds,
+				  (unsigned long long)k->nofile.rlim_max);
+			return -1;
+		}
+		k->nofile.rlim_max = ours.rlim_max;
+	}
+	if (b->facts->minfds > k->nofile.rlim_cur)
+		k->nofile.rlim_cur = b->facts->minfds;
+	ours.rlim_cur = ours.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &ours) < 0)
+		return fail("raise", "the limit of open files", errno);
+	k->nofile_now = ours.rlim_cur;
+	return 0;
+}
+
+/* ---- runtime directory --------------------------------------------------------------------------- */
+
+static int make_directories(const char *path)
+{
+	char part[4096];
+
+	if (strlen(path) >= sizeof part)
+		return -ENAMETOOLONG;
+	strcpy(part, path);
+	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		*slash = '/';
+	}
+	return mkdir(part, RUNTIME_MODE) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* One fosterd on a runtime directory: the lock lives as long as we do, the file names us. */
+static int take_lock(struct keeper *k, const char *where)
+{
+	char text[32] = "?";
+	ssize_t n;
+
+	k->lock_fd = openat(k->runtime_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (k->lock_fd < 0)
+		return fail("open the lock in", where, errno);
+	if (flock(k->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+		n = read(k->lock_fd, text, sizeof text - 1);
+		text[n > 0 ? n : 0] = '\0';
+		log_error("fosterd", "another fosterd runs on %s: PID %.*s", where,
+			  (int)strcspn(text, "\n"), text);
+		return -1;
+	}
+	n = snprintf(text, sizeof text, "%d\n", getpid());
+	if (ftruncate(k->lock_fd, 0) < 0 || fd_write_all(k->lock_fd, text, (size_t)n) < 0)
+		return fail("write the lock in", where, errno);
+	return 0;
+}
+
+static int open_runtime(struct keeper *k, const struct boot *b)
+{
+	static const char *const inside[] = { "log", "fifo", "spool" };
+	const char *where = b->runtime_dir;
+	struct stat st;
+	int r = make_directories(where);
+
+	if (r < 0)
+		return fail("make the runtime directory", where, -r);
+	k->runtime_fd = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (k->runtime_fd < 0 || fstat(k->runtime_fd, &st) < 0)
+		return fail("open the runtime directory", where, errno);
+	if (st.st_uid != geteuid() || st.st_mode & 022)
+		return fail("trust the runtime directory (owner or mode)", where, EPERM);
+	if (take_lock(k, where) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(inside); i++)
+		if (mkdirat(k->runtime_fd, inside[i], 0700) < 0 && errno != EEXIST)
+			return fail("make a directory in", where, errno);
+	r = table_create(&k->table, k->runtime_fd, "table");
+	return r < 0 ? fail("make the process table in", where, -r) : 0;
+}
+
+/* ---- control socket ------------------------------------------------------------------------------ */
+
+/* A socket that systemd listens on for us. */
+static int take_given_socket(struct keeper *k)
+{
+	int n = sd_listen_fds(1);
+
+	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++) {
+		(void)fd_set_cloexec(fd, true);
+		if (k->listen_fd < 0 && sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0)
+			k->listen_fd = fd;
+	}
+	return k->listen_fd >= 0 ? fd_set_nonblocking(k->listen_fd, true) : -ENOENT;
+}
+
+/* A socket file that nobody answers on is left over; one that somebody answers on is not ours. */
+static int remove_stale(const struct sockaddr_un *sa)
+{
+	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (lstat(sa->sun_path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	if (connect(fd, (const struct sockaddr *)sa, sizeof *sa) == 0 || errno != ECONNREFUSED)
+		return -EADDRINUSE;
+	return unlink(sa->sun_path) < 0 ? -errno : 0;
+}
+
+static int listen_on(const struct boot *b, int *ret_fd)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	mode_t before;
+	int r;
+
+	if (strlen(b->socket) >= sizeof sa.sun_path)
+		return -ENAMETOOLONG;
+	strcpy(sa.sun_path, b->socket);
+	r = remove_stale(&sa);
+	if (r < 0)
+		return r;
+	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	before = umask(0777 & ~(b->facts->socket_mode & 0777)); /* never wider than asked for */
+	r = bind(fd, (struct sockaddr *)&sa, sizeof sa) < 0 ? -errno : 0;
+	umask(before);
+	if (r < 0)
+		return r;
+	if ((b->facts->socket_uid != (uint32_t)-1 || b->facts->socket_gid != (uint32_t)-1) &&
+	    chown(sa.sun_path, b->facts->socket_uid, b->facts->socket_gid) < 0)
+		return -errno;
+	if (chmod(sa.sun_path, b->facts->socket_mode) < 0 || listen(fd, BACKLOG) < 0)
+		return -errno;
+	*ret_fd = take_fd(fd);
+	return 0;
+}
+
+static int open_socket(struct keeper *k, const struct boot *b)
+{
+	struct link_hold what = { .kind = LINK_HOLD_LISTEN };
+	int fd, r;
+
+	if (take_given_socket(k) < 0) {
+		r = listen_on(b, &k->listen_fd);
+		if (r < 0)
+			return fail("listen on", b->socket, -r);
+		k->socket_path = strdup(b->socket);
+		k->socket_is_ours = true;
+	}
+	fd = fcntl(k->listen_fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		return fail("listen on", b->socket, errno);
+	strcpy(what.name, "control");
+	hold_add(k, &what, fd);
+	return 0;
+}
+
+/* ---- the rest ------------------------------------------------------------------------------------ */
+
+static int write_pidfile(struct keeper *k, const struct boot *b)
+{
+	char text[16];
+	int n = snprintf(text, sizeof text, "%d\n", getpid()), r;
+
+	if (!b->pidfile[0])
+		return 0;
+	r = fd_replace_file(b->pidfile, text, (size_t)n, 0644);
+	if (r < 0)
+		return fail("write the pidfile", b->pidfile, -r);
+	k->pidfile = strdup(b->pidfile);
+	return 0;
+}
+
+/* logfile=PATH: what we and the other parts say goes through a pipe to the logger, like the output
+ * of a child, and is rotated like it. */
+static int redirect_own_log(struct keeper *k, const struct boot *b)
+{
+	char path[40];
+	int ends[2];
+
+	if (!b->logfile[0])
+		return 0;
+	auto_close int probe = open(b->logfile, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	if (probe < 0)
+		return fail("open the log file", b->logfile, errno);
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return fail("make a pipe for", b->logfile, errno);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", ends[0]);
+	k->own_log_fd = open(path, O_RDWR | O_CLOEXEC);
+	close(ends[0]);
+	close(ends[1]);
+	if (k->own_log_fd < 0 || dup2(k->own_log_fd, STDERR_FILENO) < 0)
+		return fail("make a pipe for", b->logfile, errno);
+	k->logfile = strdup(b->logfile);
+	k->logfile_maxbytes = b->facts->logfile_maxbytes;
+	k->logfile_backups = b->facts->logfile_backups;
+	log_init(NULL);
+	return 0;
+}
+
+/* user=: from here on we are that user; the supervisor that told us is not and gives way to one that
+ * is. */
+static int become_user(struct keeper *k, const struct boot *b)
+{
+	uid_t uid = b->facts->uid;
+	gid_t gid = b->facts->gid;
+
+	if (uid == (uid_t)-1 || (uid == geteuid() && gid == getegid()))
+		return 0;
+	if (fchown(k->runtime_fd, uid, gid) < 0 ||
+	    fchownat(k->runtime_fd, "log", uid, gid, 0) < 0 ||
+	    fchownat(k->runtime_fd, "fifo", uid, gid, 0) < 0 ||
+	    fchownat(k->runtime_fd, "spool", uid, gid, 0) < 0 ||
+	    fchownat(k->runtime_fd, "table", uid, gid, 0) < 0)
+		return fail("hand over", b->runtime_dir, errno);
+	if (k->socket_is_ours && b->facts->socket_uid == (uint32_t)-1 &&
+	    chown(b->socket, uid, gid) < 0)
+		return fail("hand over", b->socket, errno);
+	if (initgroups(b->identifier, gid) < 0 && setgroups(0, NULL) < 0)
+		return fail("become", "the user of user=", errno);
+	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		return fail("become", "the user of user=", errno);
+	kill(k->parts[PART_SUPERVISOR].pid, SIGKILL);
+	return 0;
+}
+
+/* nodaemon=false in the file: only now do we know. Nothing is held yet, so start over. */
+static void start_over_in_background(struct keeper *k)
+{
+	const char *argv[64] = { "fosterd", "--daemonize" };
+	size_t n = 2;
+
+	for (char *const *a = k->options->argv + 1; *a && n < ARRAY_SIZE(argv) - 1; a++)
+		argv[n++] = *a;
+	kill(k->parts[PART_SUPERVISOR].pid, SIGKILL);
+	execv("/proc/self/exe", (char *const *)argv);
+	log_error("fosterd", "cannot go to the background: %m");
+}
+
+int setup(struct keeper *k, const struct link_message *m)
+{
+	struct boot b;
+
+	if (!read_boot(m, &b)) {
+		log_error("fosterd", "the supervisor's first message is not one");
+		return -1;
+	}
+	if (b.facts->daemonize && !k->options->daemonize) {
+		start_over_in_background(k);
+		return -1;
+	}
+	k->watchdog_ms = b.facts->watchdog_ms;
+	if (b.facts->umask >= 0)
+		umask((mode_t)b.facts->umask);
+	if (b.directory[0] && chdir(b.directory) < 0)
+		return fail("change to", b.directory, errno);
+	if (set_limits(k, &b) < 0 || open_runtime(k, &b) < 0 || open_socket(k, &b) < 0 ||
+	    redirect_own_log(k, &b) < 0 || write_pidfile(k, &b) < 0 || become_user(k, &b) < 0)
+		return -1;
+	return keeper_booted(k);
+}
+
+void setup_done(struct keeper *k)
+{
+	if (k->socket_path)
+		unlink(k->socket_path);
+	if (k->pidfile)
+		unlink(k->pidfile);
+	hold_done(k);
+}

@@ -1,0 +1,555 @@
+/* slot.c - a slot's life: spawn, end, acknowledge, report */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/fd.h"
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+#include "daemon/keeper/keeper.h"
+#include "daemon/keeper/spawn.h"
+
+#define PIDFS_MAGIC 0x50494446 /* Linux >= 6.9: a pidfd's inode is unique in a boot */
+
+/* The pointers of one plan: paths, argv, envp. Grown as needed, never given back. */
+static const char **vector;
+static size_t vector_len;
+
+int slots_init(struct keeper *k)
+{
+	k->slots = calloc(TABLE_SLOTS, sizeof *k->slots); /* pages come with use */
+	if (!k->slots)
+		return -ENOMEM;
+	k->first_report = k->last_report = LINK_NO_SLOT;
+	return 0;
+}
+
+uint32_t slot_index(const struct keeper *k, const struct slot *s)
+{
+	return (uint32_t)(s - k->slots);
+}
+
+/* A slot's memory is set up when it is first named. */
+static struct slot *slot_prepare(struct keeper *k, uint32_t slot)
+{
+	struct slot *s = &k->slots[slot];
+
+	if (s->keeper)
+		return s;
+	s->keeper = k;
+	s->log_fds[0] = s->log_fds[1] = s->stdin_fd = -1;
+	s->on_pidfd.fd = s->on_report.fd = -1;
+	s->next_report = LINK_NO_SLOT;
+	return s;
+}
+
+/* ---- reports: facts are sent at the end of the turn, each changed slot once ------------------ */
+
+void slot_report(struct keeper *k, uint32_t slot)
+{
+	struct slot *s = slot_prepare(k, slot);
+
+	if (s->report_due)
+		return;
+	s->report_due = true;
+	s->next_report = LINK_NO_SLOT;
+	if (k->first_report == LINK_NO_SLOT)
+		k->first_report = slot;
+	else
+		k->slots[k->last_report].next_report = slot;
+	k->last_report = slot;
+}
+
+int slot_send(struct keeper *k, uint32_t slot, bool with_name)
+{
+	const char *name = table_name(&k->table, slot);
+	struct link_head h = { .type = LINK_SLOT,
+			       .slot = slot,
+			       .incarnation = table_incarnation(&k->table, slot) };
+	struct link_part parts[] = { { table_facts(&k->table, slot), sizeof(struct link_slot) },
+				     { name, with_name ? strlen(name) + 1 : 0 } };
+
+	return link_send(k->parts[PART_SUPERVISOR].link, &h, parts, 2, NULL, 0);
+}
+
+void slots_send_reports(struct keeper *k)
+{
+	while (k->first_report != LINK_NO_SLOT) {
+		struct slot *s = &k->slots[k->first_report];
+
+		if (k->parts[PART_SUPERVISOR].link->fd >= 0) {
+			if (slot_send(k, k->first_report, false) == -EAGAIN)
+				return; /* goes on when the supervisor has read */
+			part_expect(&k->parts[PART_SUPERVISOR]);
+		} /* else the snapshot will tell its successor */
+		s->report_due = false;
+		k->first_report = s->next_report;
+	}
+	k->last_report = LINK_NO_SLOT;
+}
+
+static void refuse(struct keeper *k, uint32_t slot, uint64_t incarnation, enum link_type type,
+		   int err)
+{
+	struct link_head h = { .type = LINK_REFUSED, .slot = slot, .incarnation = incarnation };
+	struct link_refused refused = { .type = type, .err = err };
+	struct link_part part = { &refused, sizeof refused };
+
+	part_send(&k->parts[PART_SUPERVISOR], &h, &part, 1, NULL, 0);
+	slot_report(k, slot);
+}
+
+/* ---- changes of state ------------------------------------------------------------------------ */
+
+static void on_pidfd(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct slot *s = container_of(w, struct slot, on_pidfd);
+
+	(void)loop;
+	(void)revents;
+	reap_slot(s->keeper, slot_index(s->keeper, s));
+}
+
+void slot_watch(struct keeper *k, uint32_t slot, bool on)
+{
+	struct slot *s = &k->slots[slot];
+
+	if (s->on_pidfd.fd < 0)
+		return;
+	if (on)
+		ev_io_start(k->loop, &s->on_pidfd);
+	else
+		ev_io_stop(k->loop, &s->on_pidfd);
+}
+
+static void close_pidfd(struct keeper *k, struct slot *s)
+{
+	if (s->on_pidfd.fd < 0)
+		return;
+	ev_io_stop(k->loop, &s->on_pidfd);
+	close(s->on_pidfd.fd);
+	s->on_pidfd.fd = -1;
+}
+
+/* What identifies the process to a later keeper: the pidfd's inode where those are unique, else the
+ * start time. */
+static void identify(struct link_slot *f, int pidfd)
+{
+	static int has_pidfs = -1;
+	struct statfs fs;
+	struct stat st;
+	char path[32], stat_text[1024];
+	const char *p;
+
+	if (pidfd >= 0 && has_pidfs < 0)
+		has_pidfs = fstatfs(pidfd, &fs) == 0 && fs.f_type == PIDFS_MAGIC;
+	if (pidfd >= 0 && has_pidfs == 1 && fstat(pidfd, &st) == 0) {
+		f->pidfd_inode = st.st_ino;
+		return;
+	}
+	snprintf(path, sizeof path, "/proc/%d/stat", f->pid);
+	if (fd_read_file(path, stat_text, sizeof stat_text) < 0)
+		return;
+	p = strrchr(stat_text, ')'); /* the name before it may hold anything */
+	for (int field = 2; p && field < 22; field++)
+		p = strchr(p + 1, ' ');
+	if (p)
+		f->start_ticks = strtoull(p + 1, NULL, 10);
+}
+
+void slot_executed(struct keeper *k, uint32_t slot, pid_t pid, int pidfd, uint32_t flags)
+{
+	struct link_slot f = *table_facts(&k->table, slot);
+	struct slot *s = &k->slots[slot];
+
+	f.state = LINK_SLOT_LIVE;
+	f.pid = pid;
+	f.flags |= flags;
+	identify(&f, pidfd);
+	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
+	slot_report(k, slot);
+	if (pidfd >= 0 && s->on_pidfd.fd < 0) {
+		ev_io_init(&s->on_pidfd, on_pidfd, pidfd, EV_READ);
+		ev_io_start(k->loop, &s->on_pidfd);
+	}
+}
+
+void slot_failed(struct keeper *k, uint32_t slot, enum link_step step, int err)
+{
+	struct link_slot f = *table_facts(&k->table, slot);
+
+	f.state = LINK_SLOT_FAILED;
+	f.pid = 0;
+	f.step = step;
+	f.err = err;
+	f.ended_ns = clock_boot_ns();
+	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
+	slot_report(k, slot);
+	close_pidfd(k, &k->slots[slot]);
+}
+
+void slot_ended(struct keeper *k, uint32_t slot, int status, const struct rusage *usage)
+{
+	struct link_slot f = *table_facts(&k->table, slot);
+
+	f.state = LINK_SLOT_ENDED;
+	f.status = status;
+	f.ended_ns = clock_boot_ns();
+	f.utime_us = (uint64_t)usage->ru_utime.tv_sec * 1000000 + (uint64_t)usage->ru_utime.tv_usec;
+	f.stime_us = (uint64_t)usage->ru_stime.tv_sec * 1000000 + (uint64_t)usage->ru_stime.tv_usec;
+	f.maxrss_kb = (uint64_t)usage->ru_maxrss;
+	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
+	slot_report(k, slot);
+	slot_watch(k, slot, false);
+	if (k->slots[slot].server)
+		server_free(k, slot);
+}
+
+void slot_lost(struct keeper *k, uint32_t slot)
+{
+	struct link_slot f = *table_facts(&k->table, slot);
+
+	f.state = LINK_SLOT_ENDED;
+	f.flags |= LINK_FLAG_LOST;
+	f.ended_ns = clock_boot_ns();
+	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
+	slot_report(k, slot);
+	slot_watch(k, slot, false);
+}
+
+void slot_note(struct keeper *k, uint32_t slot, const struct link_note *note)
+{
+	struct link_slot f = *table_facts(&k->table, slot);
+
+	f.note = *note;
+	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
+}
+
+/* Let an ended or failed incarnation go: from now on its PID means nothing. */
+static void release(struct keeper *k, uint32_t slot)
+{
+	struct link_slot f = *table_facts(&k->table, slot);
+
+	if (f.state == LINK_SLOT_ENDED) {
+		close_pidfd(k, &k->slots[slot]);
+		if (f.flags & LINK_FLAG_SERVED)
+			server_reap(k, slot, table_incarnation(&k->table, slot));
+		reap_release(k, f.pid);
+	}
+	f.state = LINK_SLOT_EMPTY;
+	f.pid = 0;
+	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
+}
+
+void slot_acknowledge(struct keeper *k, uint32_t slot, uint64_t incarnation)
+{
+	uint32_t state = table_facts(&k->table, slot)->state;
+
+	if (incarnation == table_incarnation(&k->table, slot) &&
+	    (state == LINK_SLOT_ENDED || state == LINK_SLOT_FAILED))
+		release(k, slot);
+}
+
+void slot_free(struct keeper *k, uint32_t slot)
+{
+	struct slot *s = &k->slots[slot];
+	uint32_t state = table_facts(&k->table, slot)->state;
+
+	if (!s->keeper)
+		return;
+	if (state == LINK_SLOT_LIVE || state == LINK_SLOT_SPAWNING) {
+		refuse(k, slot, table_incarnation(&k->table, slot), LINK_FREE, EBUSY);
+		return;
+	}
+	release(k, slot);
+	for (int i = 0; i < 2; i++)
+		close_fd(&s->log_fds[i]);
+	close_fd(&s->stdin_fd);
+	table_free_slot(&k->table, slot);
+}
+
+void slot_signal(struct keeper *k, uint32_t slot, uint64_t incarnation, const struct link_signal *s)
+{
+	const struct link_slot *f = table_facts(&k->table, slot);
+	pid_t target = s->scope == LINK_SCOPE_GROUP ? -f->pid : f->pid;
+
+	/* LIVE and ENDED both: the PID, and with it the number of the group, is still its own. */
+	if (incarnation != table_incarnation(&k->table, slot) || f->pid <= 1 ||
+	    (f->state != LINK_SLOT_LIVE && f->state != LINK_SLOT_ENDED)) {
+		refuse(k, slot, incarnation, LINK_SIGNAL, ESRCH);
+		return;
+	}
+	if (kill(target, s->number) < 0 && errno != ESRCH)
+		refuse(k, slot, incarnation, LINK_SIGNAL, errno);
+}
+
+/* ---- spawning -------------------------------------------------------------------------------- */
+
+static int open_both_ways(int *ret_fd)
+{
+	char path[40];
+	int ends[2];
+	int fd;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", ends[0]);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		fd = -errno;
+	close(ends[0]);
+	close(ends[1]);
+	if (fd < 0)
+		return fd;
+	*ret_fd = fd;
+	return 0;
+}
+
+/* The slot's pipe for stream 1 or 2, made on first use. A child may have made it non-blocking. */
+int slot_log_pipe(struct keeper *k, uint32_t slot, int stream)
+{
+	int *fd = &slot_prepare(k, slot)->log_fds[stream - 1];
+	int r = *fd < 0 ? open_both_ways(fd) : fd_set_nonblocking(*fd, false);
+
+	return r < 0 ? r : *fd;
+}
+
+static int stdin_pipe(struct keeper *k, uint32_t slot)
+{
+	int *fd = &slot_prepare(k, slot)->stdin_fd;
+	int r = *fd < 0 ? open_both_ways(fd) : fd_set_nonblocking(*fd, false);
+
+	return r < 0 ? r : *fd;
+}
+
+static int stdio_fd(struct keeper *k, uint32_t slot, const struct link_message *m,
+		    const struct link_spawn *plan, int stream, unsigned *used, const int *fds)
+{
+	switch ((enum link_stdio)plan->stdio[stream]) {
+	case LINK_STDIO_NULL:
+		return k->null_fd;
+	case LINK_STDIO_FD:
+		return *used < m->n_fds ? m->fds[(*used)++] : -EBADF;
+	case LINK_STDIO_LOG:
+		return stream ? slot_log_pipe(k, slot, stream) : -EINVAL;
+	case LINK_STDIO_STDOUT:
+		return stream == 2 ? fds[1] : -EINVAL;
+	case LINK_STDIO_PIPE:
+		return stream == 0 ? stdin_pipe(k, slot) : -EINVAL;
+	case LINK_STDIO_MAX:
+		break;
+	}
+	return -EINVAL;
+}
+
+/* Descriptors 0, 1 and 2 of the child, then, if it comes with the plan, its directory. */
+static int gather_fds(struct keeper *k, const struct link_message *m, const struct link_spawn *plan,
+		      int *ret_fds, unsigned *ret_n_fds)
+{
+	unsigned used = 0;
+
+	for (int stream = 0; stream < 3; stream++) {
+		ret_fds[stream] = stdio_fd(k, m->head->slot, m, plan, stream, &used, ret_fds);
+		if (ret_fds[stream] < 0)
+			return ret_fds[stream];
+	}
+	*ret_n_fds = 3;
+	if (plan->flags & LINK_SPAWN_DIRECTORY_FD) {
+		if (used >= m->n_fds)
+			return -EBADF;
+		ret_fds[(*ret_n_fds)++] = m->fds[used];
+	}
+	return 0;
+}
+
+static int grow_vector(size_t len)
+{
+	const char **v;
+
+	if (len <= vector_len)
+		return 0;
+	v = realloc(vector, len * sizeof *v);
+	if (!v)
+		return -ENOMEM;
+	vector = v;
+	vector_len = len;
+	return 0;
+}
+
+static const char **take_strings(const struct link_message *m, size_t *at, const char **to,
+				 size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		*to = link_take_str(m, at);
+		if (!*to++)
+			return NULL;
+	}
+	*to++ = NULL;
+	return to;
+}
+
+/* Turn the message into a plan whose pointers lead into the message. */
+static int read_plan(const struct link_message *m, const struct link_spawn *l, struct spawn_plan *p)
+{
+	size_t at = sizeof *l, n = (size_t)l->n_path + l->n_argv + l->n_env + 3;
+	const char **next;
+
+	if (l->n_path > m->len || l->n_argv > m->len || l->n_env > m->len || l->n_groups > m->len)
+		return -EPROTO;
+	p->groups = link_take(m, &at, l->n_groups * sizeof(gid_t));
+	p->directory = link_take_str(m, &at);
+	if (!p->groups || !p->directory ||
+	    !link_take_str(m, &at)) /* entry: a forkserver's affair */
+		return -EPROTO;
+	if (grow_vector(n) < 0)
+		return -ENOMEM;
+	p->paths = vector;
+	next = take_strings(m, &at, vector, l->n_path);
+	p->argv = (char *const *)next;
+	next = next ? take_strings(m, &at, next, l->n_argv) : NULL;
+	p->envp = (char *const *)next;
+	next = next ? take_strings(m, &at, next, l->n_env) : NULL;
+	p->flags = l->flags;
+	p->n_groups = l->n_groups;
+	p->uid = l->uid;
+	p->gid = l->gid;
+	p->umask = l->umask;
+	return next ? 0 : -EPROTO;
+}
+
+static void on_report(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct slot *s = container_of(w, struct slot, on_report);
+	uint32_t slot = slot_index(s->keeper, s);
+	struct keeper *k = s->keeper;
+	struct spawn_fail fail;
+	ssize_t n = read(w->fd, &fail, sizeof fail);
+
+	(void)revents;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	ev_io_stop(loop, w);
+	close(w->fd);
+	w->fd = -1;
+	if (n != (ssize_t)sizeof fail) {
+		slot_executed(k, slot, table_facts(&k->table, slot)->pid, -1, 0);
+		slot_watch(k, slot, true);
+		reap_slot(k, slot); /* it may have ended while it was SPAWNING */
+		return;
+	}
+	waitpid(table_facts(&k->table, slot)->pid, NULL, 0); /* it exits right after the report */
+	slot_failed(k, slot, fail.step, fail.err);
+}
+
+/* The careful way: nothing is known until the report pipe says so. */
+static void await_report(struct keeper *k, uint32_t slot, const struct spawn_result *r)
+{
+	struct link_slot f = *table_facts(&k->table, slot);
+	struct slot *s = &k->slots[slot];
+
+	f.pid = r->pid;
+	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
+	if (r->pidfd >= 0)
+		ev_io_init(&s->on_pidfd, on_pidfd, r->pidfd, EV_READ); /* started when it is LIVE */
+	ev_io_init(&s->on_report, on_report, r->report_fd, EV_READ);
+	ev_io_start(k->loop, &s->on_report);
+}
+
+static void spawn_here(struct keeper *k, uint32_t slot, struct spawn_plan *p, int server_end)
+{
+	struct spawn_result result;
+	struct spawn_fail fail;
+
+	if (server_end >= 0)
+		p->fds[p->n_fds++] = server_end;
+	if (spawn(p, &result, &fail) < 0) {
+		if (k->slots[slot].server)
+			server_free(k, slot);
+		slot_failed(k, slot, fail.step, fail.err);
+	} else if (result.report_fd >= 0) {
+		await_report(k, slot, &result);
+	} else {
+		slot_executed(k, slot, result.pid, result.pidfd, 0);
+	}
+}
+
+/* The slot is now SPAWNING this incarnation; whatever becomes of it, the table knows it was tried. */
+static void begin(struct keeper *k, uint32_t slot, uint64_t incarnation, const struct link_spawn *l)
+{
+	struct link_slot f = { .state = LINK_SLOT_SPAWNING,
+			       .spawned_ns = clock_boot_ns(),
+			       .server = l->server,
+			       .note = l->note };
+
+	if (l->flags & LINK_SPAWN_DIES)
+		f.flags |= LINK_FLAG_DIES;
+	if (l->flags & LINK_SPAWN_SERVER)
+		f.flags |= LINK_FLAG_SERVER;
+	table_write(&k->table, slot, incarnation, &f);
+}
+
+static void carry_out(struct keeper *k, const struct link_message *m, const struct link_spawn *l)
+{
+	struct spawn_plan plan = { .directory_fd = -1,
+				   .nofile_soft = k->nofile.rlim_cur,
+				   .nofile_hard = k->nofile.rlim_max,
+				   .inherit = k->inherit };
+	uint32_t slot = m->head->slot;
+	int fds[4], server_end = -1;
+	unsigned n_fds;
+	int r = gather_fds(k, m, l, fds, &n_fds);
+
+	if (r < 0) {
+		slot_failed(k, slot, LINK_STEP_PIPE, -r);
+		return;
+	}
+	if (l->server != LINK_NO_SLOT) {
+		r = server_spawn(k, slot, m, l, fds, n_fds);
+		if (r < 0)
+			slot_failed(k, slot, LINK_STEP_SERVER, -r);
+		return;
+	}
+	memcpy(plan.fds, fds, sizeof fds[0] * 3);
+	plan.n_fds = 3;
+	plan.directory_fd = n_fds > 3 ? fds[3] : -1;
+	r = read_plan(m, l, &plan);
+	if (r == 0 && l->flags & LINK_SPAWN_SERVER) {
+		k->slots[slot].server = server_new(k, slot, &server_end);
+		r = k->slots[slot].server ? 0 : -errno;
+	}
+	if (r < 0)
+		slot_failed(k, slot, LINK_STEP_FORK, -r);
+	else
+		spawn_here(k, slot, &plan, server_end);
+	close_fd(&server_end);
+}
+
+void slot_spawn(struct keeper *k, const struct link_message *m)
+{
+	uint32_t slot = m->head->slot;
+	uint64_t now = table_incarnation(&k->table, slot), wanted = m->head->incarnation;
+	uint32_t state = table_facts(&k->table, slot)->state;
+	size_t at = 0;
+	const struct link_spawn *l = link_take(m, &at, sizeof *l);
+
+	if (!l) {
+		refuse(k, slot, wanted, LINK_SPAWN, EPROTO);
+		return;
+	}
+	if (wanted == now &&
+	    state != LINK_SLOT_EMPTY) { /* asked again: it is done, or being done */
+		slot_report(k, slot);
+		return;
+	}
+	if (wanted != now + 1 || state == LINK_SLOT_LIVE || state == LINK_SLOT_SPAWNING) {
+		refuse(k, slot, wanted, LINK_SPAWN, wanted != now + 1 ? ESTALE : EBUSY);
+		return;
+	}
+	if (state == LINK_SLOT_ENDED)
+		release(k, slot);
+	begin(k, slot, wanted, l);
+	carry_out(k, m, l);
+}

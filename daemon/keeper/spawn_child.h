@@ -1,0 +1,25 @@
+/* spawn_child.h - the child between clone() or fork() and execve()
+ *
+ * It may run on the keeper's memory while the keeper waits. Therefore: system calls only, no lock, no
+ * allocation, no errno of others, writing to locals and to *fail alone. spawn_child.c holds this and
+ * nothing else; `make lint` checks which symbols it uses. */
+#ifndef FOSTER_KEEPER_SPAWN_CHILD_H
+#define FOSTER_KEEPER_SPAWN_CHILD_H
+
+#include "daemon/keeper/spawn.h"
+
+struct spawn_child {
+	const struct spawn_plan *plan;
+	int stage_first; /* plan->fds[i] is staged at stage_first + i */
+	int stage_directory; /* where directory_fd is staged */
+	int unshare_from; /* close_range() from here on; -1: the table is ours already */
+	int report_fd; /* -1: the parent reads *fail from its own memory */
+	pid_t parent; /* whose death is ours, with LINK_SPAWN_DIES */
+	struct spawn_fail *fail;
+};
+
+/* Do as planned; does not return. On failure *fail is set (and written to report_fd) and the child
+ * exits with 127, or 126 when it could not even report. */
+_Noreturn void spawn_child(const struct spawn_child *c);
+
+#endif

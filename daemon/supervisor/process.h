@@ -1,0 +1,200 @@
+/* process.h - one named process: definition, wish, state, last end
+ *
+ * What a person wants (want) and what is (state) are two fields. state is written by process_enter()
+ * alone. A process owns a slot of the keeper's table for as long as it exists, and at most one PID
+ * at a time: an incarnation, numbered from 1.
+ *
+ *   process.c        new, find, forget; resume from a slot
+ *   process_state.c  the table of states
+ *   process_event.c  facts to events, enter, the queue
+ *   process_act.c    actions: requests to the keeper
+ *   process_note.c   what a successor must know, to and from a struct link_note
+ *
+ * Events are queued and drained before the loop waits, so no handler runs inside another. */
+#ifndef FOSTER_SUPERVISOR_PROCESS_H
+#define FOSTER_SUPERVISOR_PROCESS_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uthash.h>
+
+#include "conf/conf.h"
+#include "daemon/base/link.h"
+#include "daemon/supervisor/process_state.h"
+
+struct supervisor;
+struct session;
+struct waiter;
+
+enum process_origin {
+	PROCESS_FILE, /* a configuration file */
+	PROCESS_CLIENT, /* Define; its definition is a file in RUNTIME/spool */
+	PROCESS_SERVER /* a forkserver; not shown by status */
+};
+
+enum process_end_kind {
+	PROCESS_NEVER,
+	PROCESS_ENDED,
+	PROCESS_LOST,
+	PROCESS_NOT_SPAWNED
+};
+
+/* Who asked for the last start or stop. */
+struct process_asker {
+	enum {
+		ASKED_NOBODY,
+		ASKED_FOSTER,
+		ASKED_CLIENT
+	} kind;
+	uid_t uid;
+	pid_t pid;
+};
+
+/* How the last incarnation ended. */
+struct process_end {
+	enum process_end_kind kind;
+	int status; /* ENDED: as wait(2) gives it; NOT_SPAWNED: errno */
+	enum link_step step; /* NOT_SPAWNED */
+	uint64_t utime_us, stime_us, maxrss_kb;
+};
+
+struct process {
+	struct supervisor *supervisor;
+	struct conf *conf; /* reference: what def lies in */
+	const struct conf_process *def;
+	UT_hash_handle by_name; /* key: def->full_name */
+	UT_hash_handle by_pid; /* while pid is not 0 */
+
+	enum process_origin origin;
+	const enum process_state state; /* see process_enter() */
+	bool want_up; /* a person, autostart or a parent wants it up */
+	bool wait_parent; /* is to start when its parent is RUNNING */
+	bool transient; /* of `run`: forgotten once its end was told */
+	bool told; /* its end was told */
+	bool daemon; /* the flag in force: def's, or as the client said */
+	bool removed; /* no longer configured: freed once it is down */
+	bool replaced; /* a new definition waits for its end */
+	bool escalate; /* STOPPING: SIGKILL after stopwaitsecs */
+	bool signal_due; /* stop signal to be sent as soon as it is known to be spawned */
+	bool kill_due;
+	bool spawn_queued; /* is in the supervisor's spawn queue */
+	bool cleaning; /* its tree is being killed */
+	bool executed; /* this incarnation is known to have executed */
+
+	pid_t pid; /* 0: none */
+	uint32_t slot;
+	uint64_t incarnation; /* of the current or last life; 0: never started */
+	uint64_t instance; /* FOSTER_INSTANCE, random */
+	unsigned restarts; /* starts that nobody asked for */
+	unsigned failures; /* in a row: failed starts, and with native keys crashes */
+	unsigned crashes; /* of give_up, since crash_window_ns */
+	uint64_t crash_window_ns;
+	uint64_t started_ns, stopped_ns; /* CLOCK_BOOTTIME; 0: never */
+	uint64_t deadline_ns; /* when timer fires; 0: off */
+	uint64_t defined_real_ns; /* PROCESS_CLIENT: calendar */
+	uint64_t request_id; /* PROCESS_CLIENT: hash of the id of its Define */
+	struct process_end end;
+	struct process_asker asker;
+	char *reason; /* of BACKOFF, FATAL: in words; owned; NULL */
+
+	const char *parent_name; /* another process; NULL: fosterd, or session; in conf or owned */
+	struct session *session; /* parent is a client; NULL */
+	uid_t owner; /* PROCESS_CLIENT: who defined it */
+	int stdio[3], directory_fd; /* of `run`, until it is spawned; -1 */
+	bool terminal; /* stdio[0] is its terminal */
+
+	struct process *server; /* forkserver that makes it; NULL */
+	bool logs_sent; /* the logger knows its streams */
+
+	ev_timer timer;
+	struct process *next_event, *next_spawn, *next_clean; /* intrusive lists */
+	uint32_t events_due; /* set of 1 << enum process_event */
+	struct waiter *waiters; /* calls that wait for it */
+};
+
+/* ---- process.c --------------------------------------------------------------------------------- */
+
+/* Make a process of a definition, with a slot; takes a reference of conf. NULL without memory or
+ * slots (errno set). */
+struct process *process_new(struct supervisor *s, struct conf *conf, const struct conf_process *def,
+			    enum process_origin origin);
+
+/* Forget it and its slot. It must be down. */
+void process_free(struct process *p);
+
+struct process *process_find(const struct supervisor *s, const char *full_name);
+struct process *process_of_pid(const struct supervisor *s, pid_t pid);
+
+/* Go on with another definition (an update): at once when down, else after its end. */
+void process_redefine(struct process *p, struct conf *conf, const struct conf_process *def);
+
+/* Its parent process; NULL when that is fosterd or a session, or not there. */
+struct process *process_parent(const struct process *p);
+
+/* Whether it ends with the keeper (parent-death signal): a daemon all the way up. */
+bool process_dies_with_keeper(const struct process *p);
+
+/* ---- process_event.c --------------------------------------------------------------------------- */
+
+/* Queue an event; it is handled before the loop waits. */
+void process_post(struct process *p, enum process_event ev);
+
+/* Drain the queue. Called by the supervisor once a turn. */
+void process_drain(struct supervisor *s);
+
+/* What the keeper says of its slot. */
+void process_fact(struct process *p, uint64_t incarnation, const struct link_slot *f);
+
+/* What people ask for. They return 0, or -EALREADY when there is nothing to do (running, or not
+ * running), or -EHOSTDOWN: its parent process is down. */
+int process_ask_start(struct process *p, const struct process_asker *who);
+int process_ask_stop(struct process *p, const struct process_asker *who);
+int process_ask_terminate(struct process *p, const struct process_asker *who);
+int process_ask_kill(struct process *p, const struct process_asker *who);
+int process_ask_restart(struct process *p, const struct process_asker *who);
+
+/* Not a person: the parent came up, or went. */
+void process_parent_up(struct process *p);
+void process_parent_down(struct process *p);
+
+/* Whether its last incarnation is over and no restart follows. */
+bool process_is_settled_down(const struct process *p);
+
+/* Everything is known again after a resume: timers, and what the keeper knows better. */
+void process_resumed(struct process *p, uint64_t incarnation, const struct link_slot *f);
+
+/* ---- process_act.c ----------------------------------------------------------------------------- */
+
+void process_act(struct process *p, enum process_act act);
+int process_send_spawn(struct process *p); /* 0, -EAGAIN: the link is full */
+void process_send_signal(struct process *p, int number, enum link_scope scope);
+void process_send_logs(struct process *p); /* tell the logger its streams */
+void process_send_note(struct process *p);
+void process_acknowledge(struct process *p);
+/* The log file of stream 1 or 2 in path; 0, or -ENOENT (with *ret_why in words). */
+int process_log_path(const struct process *p, int stream, char *path, size_t size,
+		     const char **ret_why);
+
+/* ---- process_note.c ---------------------------------------------------------------------------- */
+
+void process_note_write(const struct process *p, struct link_note *note);
+/* Restore what the note says; false when it is not one. state is restored, no timer is started. */
+bool process_note_read(struct process *p, const struct link_note *note);
+
+/* ---- words ------------------------------------------------------------------------------------- */
+
+/* Python's returncode of its last end; valid when end.kind is PROCESS_ENDED. */
+int process_returncode(const struct process_end *end);
+
+/* Why it is not running, in words, or NULL. */
+const char *process_reason(const struct process *p);
+
+/* Its definition's main facts, for others than process*.c. */
+static inline const char *process_name(const struct process *p)
+{
+	return p->def->full_name;
+}
+
+#endif

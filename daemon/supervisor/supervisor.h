@@ -1,0 +1,157 @@
+/* supervisor.h - policy: what should run, and what to do when it does not
+ *
+ * The supervisor reads the configuration, moves processes from state to state, and serves the control
+ * socket. It never forks: it asks the keeper (keeper_link.c). It may die at any moment; its successor
+ * starts from the keeper's snapshot, the notes in the slots, and the files in RUNTIME:
+ *
+ *   config      the sources of the running configuration, replaced before an update is applied
+ *   spool/NAME  the definition of a process that a client made, complete before the reply
+ *
+ * States: LOADING (configuration) -> BOOTING (waits for WELCOME) -> UP -> LEAVING (shutdown: what is
+ * a daemon is stopped in reverse order; then FINISH) .
+ *
+ * One turn of the loop: events are handled; then the queue of process events is drained, trees that
+ * must go are looked at, spawns are sent as far as the link takes them, and everything said is
+ * flushed. */
+#ifndef FOSTER_SUPERVISOR_SUPERVISOR_H
+#define FOSTER_SUPERVISOR_SUPERVISOR_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "conf/conf.h"
+#include "daemon/base/buf.h"
+#include "daemon/base/link.h"
+#include "daemon/supervisor/process.h"
+
+struct rpc_server;
+struct waiter;
+struct subscriber;
+
+enum supervisor_phase {
+	SUPERVISOR_BOOTING,
+	SUPERVISOR_UP,
+	SUPERVISOR_LEAVING,
+	SUPERVISOR_GONE
+};
+
+struct supervisor_options {
+	const char *config; /* absolute */
+	const char *socket, *pidfile; /* NULL: as configured */
+	bool daemonize, nodaemon, resume, check, help_config;
+};
+
+struct supervisor {
+	struct ev_loop *loop;
+	struct supervisor_options options;
+	enum supervisor_phase phase;
+	struct conf *conf; /* what runs */
+	char *runtime_dir, *socket_path;
+	char **fork_environ; /* fosterd's own, less what is not for children; NULL-terminated */
+
+	struct link link; /* to the keeper */
+	ev_io on_link, on_link_writable;
+	struct keeper_backlog *backlog; /* messages that the link did not take */
+	struct link_welcome keeper; /* its facts */
+	int listen_fd;
+
+	struct process *processes; /* uthash by name, in order of creation */
+	struct process *processes_by_pid;
+	struct process **slots; /* by slot; NULL: free */
+	uint32_t n_slots, slots_used;
+	struct process *events, **events_end;
+	struct process *spawns, **spawns_end;
+	struct process *cleans;
+	ev_prepare before_wait;
+	ev_timer clean_again;
+	unsigned n_running; /* for STATUS= */
+	bool status_due;
+
+	struct rpc_server *rpc;
+	struct session *sessions;
+	struct subscriber *subscribers;
+	struct waiter *any_waiters;
+
+	int exit_status;
+	bool reload_due;
+	int leaving_priority; /* the wave that is being stopped */
+	uint64_t next_number; /* of run-N */
+};
+
+/* main.c's whole work after options were read. Returns the exit status. */
+int supervisor_run(const struct supervisor_options *options);
+
+/* ---- supervisor.c ------------------------------------------------------------------------------ */
+
+/* Begin to leave: stop daemon processes, then FINISH with this exit status. */
+void supervisor_leave(struct supervisor *s, int exit_status);
+
+/* A process has changed its state: parents, exit_on, the waves of a shutdown, subscribers. */
+void supervisor_noticed(struct supervisor *s, struct process *p, enum process_state from);
+
+/* ---- keeper_link.c ----------------------------------------------------------------------------- */
+
+/* Send, or keep in order until the link takes it. */
+void keeper_send(struct supervisor *s, const struct link_head *head, const struct link_part *parts,
+		 unsigned n_parts, const int *fds, unsigned n_fds);
+bool keeper_is_congested(const struct supervisor *s);
+void keeper_flush(struct supervisor *s);
+int keeper_open(struct supervisor *s, int fd);
+void keeper_notify(struct supervisor *s, const char *text); /* sd_notify(3) */
+
+/* ---- reload.c ---------------------------------------------------------------------------------- */
+
+/* Read the files again. 0 with a new conf and its sources, or -EINVAL with the reasons in diag. */
+int reload_read(struct supervisor *s, struct conf **ret_conf, struct conf_sources **ret_sources,
+		struct conf_diag *diag);
+
+/* Make conf the running configuration: save its sources, start what is new, stop what is gone,
+ * restart what changed. names: only these groups (NULL: all). 0 or -errno, and then nothing
+ * changed. */
+int reload_apply(struct supervisor *s, struct conf *conf, const struct conf_sources *sources,
+		 const char *const *names);
+
+/* SIGHUP: both, with the outcome in the log. */
+void reload_all(struct supervisor *s);
+
+/* ---- session.c --------------------------------------------------------------------------------- */
+
+/* The session of a client process; made on first use. pidfd stays the caller's. NULL: errno. */
+struct session *session_of(struct supervisor *s, pid_t pid, int pidfd);
+void session_attach(struct session *session, struct process *p);
+void session_detach(struct process *p);
+struct session *session_resume(struct supervisor *s, uint64_t id, int pidfd); /* takes pidfd */
+struct session *session_find(const struct supervisor *s, uint64_t id);
+uint64_t session_id(const struct session *session);
+pid_t session_pid(const struct session *session);
+
+/* ---- spool.c ----------------------------------------------------------------------------------- */
+
+/* A client's definition as a file; complete when it returns 0. */
+int spool_save(const struct supervisor *s, const struct process *p, const struct conf_definition *d,
+	       const char *id);
+void spool_remove(const struct supervisor *s, const char *full_name);
+/* Build the process of a slot again from its file. NULL: not there or not readable (logged). */
+struct process *spool_load(struct supervisor *s, const char *full_name);
+
+/* ---- tree.c ------------------------------------------------------------------------------------ */
+
+/* Kill what the ended main process left behind; GONE is posted when nothing is left. */
+void tree_clean(struct process *p);
+void tree_turn(struct supervisor *s); /* once a turn */
+/* The keeper is gone: kill the trees of all that die with it. Waits for nothing. */
+void tree_kill_all(struct supervisor *s);
+
+/* ---- front: rpc_methods.c, waiters.c, events.c --------------------------------------------------- */
+
+int methods_start(struct supervisor *s); /* serve the control socket */
+
+/* State changes go to subscribers and to calls that wait. */
+void events_publish(struct supervisor *s, const struct process *p, enum process_state from,
+		    enum process_state to);
+void waiters_check(struct process *p); /* after each change of state */
+void waiters_gone(struct process *p); /* the process is about to be forgotten */
+void waiters_shutdown(struct supervisor *s); /* answer all that wait for ends: we leave */
+
+#endif
