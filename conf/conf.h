@@ -247,6 +247,8 @@ struct conf {
 	const struct conf_group *groups;
 	const struct conf_forkserver *forkservers;
 	const struct conf_access *accesses;
+	/* Indexes into processes and groups, in the order of full_name and name: for conf_find_…(). */
+	const uint32_t *processes_by_name, *groups_by_name;
 };
 
 /* A problem, or a warning, in one of the files. */
@@ -256,6 +258,7 @@ struct conf_problem {
 	unsigned line; /* 0 when it belongs to no line */
 	const char *section; /* without brackets; NULL when none */
 	const char *text; /* what is wrong and what would be valid */
+	unsigned file_no; /* file's place in the order of reading */
 };
 
 /* Everything found wrong, in the order of files and lines. A zeroed struct is empty. */
@@ -264,6 +267,7 @@ struct conf_diag {
 	struct conf_problem *problems;
 	size_t n_problems, capacity;
 	size_t n_fatal;
+	int err; /* -ENOMEM when a problem could not be noted */
 };
 
 /* Print one problem as `foster.ini:12: [program:web] autorestrat: unknown key (did you mean
@@ -330,7 +334,8 @@ const struct conf_process *conf_find_process(const struct conf *c, const char *f
 const struct conf_group *conf_find_group(const struct conf *c, const char *name);
 const struct conf_forkserver *conf_find_forkserver(const struct conf *c, const char *name);
 
-/* Whether a running process of definition a is one of definition b without a restart. */
+/* Whether a running process of definition a is one of definition b without a restart: all but the
+ * file, the line and the place in start order is the same. */
 bool conf_process_same(const struct conf_process *a, const struct conf_process *b);
 bool conf_forkserver_same(const struct conf_forkserver *a, const struct conf_forkserver *b);
 
@@ -342,7 +347,7 @@ enum conf_change {
 };
 
 /* Call on_change for each process that differs between two configurations, by full name: removed
- * ones first, then changed and added ones in start order. p is of from when removed, else of to. */
+ * ones first, then changed and added ones, both in start order. p is of from when removed, else of to. */
 void conf_diff(const struct conf *from, const struct conf *to,
 	       void (*on_change)(void *data, enum conf_change change, const struct conf_process *p),
 	       void *data);
