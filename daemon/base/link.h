@@ -43,7 +43,7 @@ enum link_type {
 	LINK_FREE, /* slot: forget it, its name and its pipes */
 	LINK_HOLD, /* struct link_hold, fd: keep it across my death */
 	LINK_DROP, /* struct link_hold: no longer */
-	LINK_LOG, /* slot: struct link_log, path, prefix. Forwarded to the logger with the pipe */
+	LINK_LOG, /* slot: struct link_log, path, prefix, name. Forwarded to the logger with the pipe */
 	LINK_UNLOG, /* slot, struct link_log (stream): drain and close that stream's pipe */
 	LINK_NOTIFY, /* text for sd_notify(3) */
 	LINK_REOPEN, /* reopen log files; forwarded to the logger */
@@ -227,7 +227,8 @@ enum link_log_kind {
 	LINK_LOG_STDERR
 };
 
-/* Where one stream of a slot goes. path follows ("" unless FILE), then prefix ("" = none). As the
+/* Where one stream of a slot goes. Strings follow, each with its NUL: path ("" unless FILE), prefix
+ * ("" = none), name of the process (for json and our own log; "" = the file's base name). As the
  * keeper forwards it, its descriptor is the pipe, open for reading and writing. */
 struct link_log {
 	uint32_t stream; /* 1 stdout, 2 stderr; slot LINK_NO_SLOT: fosterd's own log */
