@@ -235,7 +235,9 @@ cover: $(B)/deps-tools-ok ## the suite with coverage, in build-cover/: a line a 
 	$(Q)lcov --list build-cover/cover.info
 
 BENCH := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/bench_*.c))
-$(BENCH): $(B)/%: $(B)/obj/%.o $(B)/libfoster.a
+bench_SRC := $(filter-out tests/bench/bench_% %/tiny.c %/empty.c,$(wildcard tests/bench/*.c)) \
+	tests/e2e/varlink.c
+$(BENCH): $(B)/%: $(B)/obj/%.o $(call objs,$(bench_SRC)) $(B)/libfoster.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_ALL)
@@ -244,7 +246,7 @@ $(BENCH): $(B)/%: $(B)/obj/%.o $(B)/libfoster.a
 $(B)/tests/bench/tiny: tests/bench/tiny.c | $(B)/deps-ok
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu17 $(WARN) -O2 -nostdlib -static -ffreestanding -fno-stack-protector \
+	$(Q)$(CC) -I. -std=gnu17 $(WARN) -O2 -nostdlib -static -ffreestanding -fno-stack-protector \
 		-fno-pie -no-pie -Wl,-z,noseparate-code,--build-id=none -o $@ $<
 
 $(B)/tests/bench/empty: tests/bench/empty.c | $(B)/deps-ok
@@ -253,7 +255,7 @@ $(B)/tests/bench/empty: tests/bench/empty.c | $(B)/deps-ok
 	$(Q)$(CC) -std=gnu17 $(WARN) -O2 -o $@ $<
 
 .PHONY: bench
-bench: $(BINARIES) $(HELPERS) $(BENCH) $(B)/tests/bench/tiny $(B)/tests/bench/empty ## speed and memory beside the raw system calls
+bench: $(BINARIES) $(HELPERS) $(BENCH) $(CHILDREN) $(B)/tests/bench/tiny $(B)/tests/bench/empty ## speed and memory beside the raw system calls
 	$(Q)tests/bench/run $(B) $(ROWS)
 
 # ---- lint --------------------------------------------------------------------------------------
