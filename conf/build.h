@@ -15,7 +15,7 @@
 #include "conf/sources.h"
 
 /* The most processes that one section may make: a typing error must not fill the memory. */
-#define CONF_NUMPROCS_MAX 100000u
+#define CONF_NUMPROCS_MAX 10000u
 
 /* What becomes of a [program:x] section, beside its struct conf_program. */
 struct program_work {

@@ -115,7 +115,6 @@ static void add_number(struct buf *out, const struct spec *f, long number)
 		n += snprintf(format + n, sizeof format - (size_t)n, "%d", f->width);
 	if (f->precision >= 0)
 		n += snprintf(format + n, sizeof format - (size_t)n, ".%d", f->precision);
-	/* u is an old name of d there, and o x X show a sign instead of wrapping around. */
 	if (real)
 		snprintf(format + n, sizeof format - (size_t)n, "%c", f->conversion);
 	else
@@ -131,9 +130,9 @@ static int add_value(struct buf *out, const struct spec *f, const struct value *
 {
 	char digits[24];
 
-	if (f->conversion == 's' && !v->text)
+	if (!v->text)
 		snprintf(digits, sizeof digits, "%ld", v->number);
-	if (f->conversion == 's') {
+	if (f->conversion == 's' || (!v->text && strchr("ra", f->conversion))) {
 		add_text(out, f, v->text ? v->text : digits);
 		return 0;
 	}
@@ -193,7 +192,7 @@ static int parse_spec(const char **p, struct spec *f, struct buf *why)
 	if (**p && strchr("hlL", **p))
 		(*p)++;
 	f->conversion = **p;
-	if (f->width < 0 || !**p || !strchr("sdiuoxXeEfFgG", **p)) {
+	if (f->width < 0 || !**p || !strchr("sradiuoxXeEfFgG", **p)) {
 		buf_addf(why, "'%%(%.*s)' must be followed by 's' (for numbers also 'd', '02d')",
 			 (int)f->name_len, f->name);
 		return -EINVAL;

@@ -2,7 +2,7 @@
  *
  * Pure. `%(name)s` with flags, width and precision, `%%` for a percent sign; anything else after a
  * '%' is wrong, as in supervisord, where every value is a format string. Text takes the conversion
- * s; numbers take s d i u o x X e E f F g G.
+ * s; numbers take s r a d i u o x X e E f F g G.
  *
  * Source: Python library, "printf-style String Formatting"; supervisor's options.expand(). */
 #ifndef FOSTER_CONF_EXPAND_H
@@ -15,7 +15,7 @@
 struct expand_name {
 	const char *name;
 	const char *text; /* NULL: the number */
-	long number;
+	long number; /* 0 or more: o and x have no sign here */
 };
 
 /* Names that are known somewhere; looked up from the innermost scope outwards. */

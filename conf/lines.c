@@ -40,12 +40,14 @@ struct reader {
 
 static void close_value(struct reader *r)
 {
-	const char *begin = r->value.data, *end = begin + r->value.len;
+	const char *begin, *end;
 	size_t n;
 
-	if (!r->open)
+	if (!r->open || r->value.err)
 		return;
 	r->open = false;
+	begin = r->value.data;
+	end = begin + r->value.len;
 	while ((n = text_blank_before(begin, end)) > 0)
 		end -= n;
 	r->value.data[end - begin] = '\0';

@@ -149,7 +149,7 @@ static bool token_is(const struct buf *token, char c)
 static bool drop_same_name(struct buf *out, size_t first, size_t n, const char *pair)
 {
 	size_t name_len = strcspn(pair, "=") + 1;
-	char *s = out->data + first;
+	char *s = n ? out->data + first : NULL;
 
 	for (size_t i = 0; i < n; i++, s += strlen(s) + 1) {
 		size_t size = strlen(s) + 1;
