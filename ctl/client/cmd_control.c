@@ -1,0 +1,185 @@
+/* Requests about processes that exist: start, stop, terminate, kill, restart, signal, forget.
+ *
+ * Each is one call that answers with an outcome for each process. restart and signal first ask which
+ * incarnations are meant, so that repeating them after a lost connection hits nobody else. terminate
+ * has no such safety: repeated, it would send a second signal. */
+#include <string.h>
+
+#include "ctl/client/commands.h"
+#include "ctl/client/options.h"
+#include "ctl/client/output.h"
+#include "daemon/base/mem.h"
+#include "daemon/base/sig.h"
+
+static const struct action {
+	const char *verb, *method;
+	const char *done; /* what is said of a process that it was done to */
+	const char *nothing; /* an error that means that there was nothing to do; NULL: none */
+	bool targets; /* takes incarnations */
+	bool once;
+} actions[] = {
+	{ "start", "Start", "started", "AlreadyStarted", false, false },
+	{ "stop", "Stop", "stopped", "NotRunning", false, false },
+	{ "terminate", "Terminate", "terminating", "NotRunning", false, true },
+	{ "kill", "Kill", "killed", "NotRunning", false, false },
+	{ "restart", "Restart", "restarted", NULL, true, false },
+	{ "signal", "Signal", "signalled", NULL, true, false },
+	{ "forget", "Forget", "forgotten", NULL, false, false },
+};
+
+static const struct action *action_find(const char *verb)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(actions); i++)
+		if (strcmp(actions[i].verb, verb) == 0)
+			return &actions[i];
+	return NULL;
+}
+
+/* Outcomes carry the last part of an error's name, errors of calls all of it. */
+static bool is_error(const char *error, const char *name)
+{
+	const char *dot = strrchr(error, '.');
+
+	return name && strcmp(dot ? dot + 1 : error, name) == 0;
+}
+
+static int tell_outcome(const struct ctl *ctl, const struct action *act, const json_t *outcome)
+{
+	const char *name = get_str(outcome, "name");
+	const char *error = get_str(outcome, "error");
+	struct buf b = { 0 };
+
+	if (!name)
+		return ctl_bad_reply();
+	if (!error) {
+		say(ctl, "%s: %s", name, act->done);
+		return CTL_OK;
+	}
+	error_words(&b, error, outcome);
+	if (is_error(error, act->nothing))
+		say(ctl, "%s: %s", name, buf_error(&b) ? "" : b.data);
+	else
+		complain("%s: %s", name, buf_error(&b) ? "" : b.data);
+	buf_done(&b);
+	return is_error(error, act->nothing) ? CTL_OK : error_status(error);
+}
+
+static int worse(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+static int tell_outcomes(const struct ctl *ctl, const struct action *act, const json_t *parameters)
+{
+	const json_t *outcomes = json_object_get(parameters, "outcomes");
+	int status = CTL_OK;
+
+	if (!json_is_array(outcomes))
+		return ctl_bad_reply();
+	for (size_t i = 0; i < json_array_size(outcomes); i++)
+		status = worse(status, tell_outcome(ctl, act, json_array_get(outcomes, i)));
+	if (ctl->output == CTL_JSON && !ctl->quiet)
+		print_json(outcomes);
+	return status;
+}
+
+/* Which incarnations names mean: a list for Restart and Signal; unknown names are complained about
+ * and lift *status. NULL after a failure. */
+static json_t *resolve(struct ctl *ctl, json_t *names, int *status)
+{
+	struct request q = { .method = "Resolve",
+			     .parameters = json_pack("{s:O}", "names", names) };
+	struct reply reply;
+	json_t *targets;
+	const json_t *unknown;
+	int r = ctl_ask(ctl, &q, NULL, &reply);
+
+	json_decref(q.parameters);
+	if (r) {
+		*status = r;
+		return NULL;
+	}
+	unknown = json_object_get(reply.parameters, "unknown");
+	for (size_t i = 0; i < json_array_size(unknown); i++) {
+		const char *name = json_string_value(json_array_get(unknown, i));
+
+		complain("%s: no such process", name ? name : "?");
+		*status = CTL_NO_PROCESS;
+	}
+	targets = json_incref(json_object_get(reply.parameters, "targets"));
+	reply_done(&reply);
+	if (!json_is_array(targets))
+		*status = ctl_bad_reply();
+	else if (json_array_size(targets))
+		return targets;
+	json_decref(targets);
+	return NULL;
+}
+
+/* names and signal are borrowed. */
+static int perform(struct ctl *ctl, const struct action *act, json_t *names, const char *signal)
+{
+	struct request q = { .method = act->method, .once = act->once };
+	struct reply reply;
+	int status = CTL_OK, r;
+
+	q.parameters = json_object();
+	if (act->targets) {
+		json_t *targets = resolve(ctl, names, &status);
+
+		if (!targets) {
+			json_decref(q.parameters);
+			return status;
+		}
+		json_object_set_new(q.parameters, "targets", targets);
+	} else {
+		json_object_set(q.parameters, "names", names);
+	}
+	if (signal)
+		json_object_set_new(q.parameters, "signal", json_string(signal));
+	r = ctl_ask(ctl, &q, NULL, &reply);
+	json_decref(q.parameters);
+	if (r)
+		return r;
+	r = tell_outcomes(ctl, act, reply.parameters);
+	reply_done(&reply);
+	return worse(status, r);
+}
+
+static bool has_command(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--") == 0)
+			return true;
+	return false;
+}
+
+int cmd_control(struct ctl *ctl, int argc, char **argv)
+{
+	const struct action *act = action_find(argv[0]);
+	bool is_signal = strcmp(argv[0], "signal") == 0;
+	const char *signal = NULL;
+	struct args a;
+	json_t *names;
+	int status;
+
+	if (strcmp(argv[0], "start") == 0 && has_command(argc, argv))
+		return cmd_define(ctl, argc, argv);
+	if (args_plain(&a, ctl, argc, argv) != OPTION_END)
+		return CTL_USAGE;
+	if (a.n_operands < 1 + is_signal)
+		return usage_error(ctl, is_signal ? "needs a SIGNAL and a NAME" : "needs a NAME");
+	if (is_signal) {
+		int number = sig_number(a.operands[0]);
+
+		if (number < 0)
+			return usage_error(ctl, "%s: no such signal", a.operands[0]);
+		signal = sig_name(number);
+	}
+	names = names_to_json(a.operands + is_signal, a.n_operands - is_signal);
+	if (!names)
+		return CTL_NO_PROCESS;
+	status = perform(ctl, act, names, signal);
+	json_decref(names);
+	return status;
+}
