@@ -41,34 +41,46 @@ static void check_name(struct definition *def)
 		build_section_error(def->b, def->section, "%s", problem);
 }
 
-static void add_settings(struct definition *def)
+static void add_setting(struct definition *def, const struct conf_setting *setting)
 {
 	struct ini *ini = &def->b->ini;
+	char *key = arena_strdup(&ini->arena, setting->key);
+	const struct key *known;
 
-	for (size_t i = 0; i < ARRAY_SIZE(client_defaults); i++)
-		ini_set(ini, def->section, client_defaults[i].key, client_defaults[i].value, 0);
-	for (size_t i = 0; i < def->d->n_settings; i++) {
-		char *key = arena_strdup(&ini->arena, def->d->settings[i].key);
-
-		if (!key) {
-			ini->err = -ENOMEM;
-			return;
-		}
-		text_lower(key);
-		ini_set(ini, def->section, key, def->d->settings[i].value, 0);
+	if (!key) {
+		ini->err = -ENOMEM;
+		return;
 	}
-	for (const struct ini_value *v = def->section->values; v; v = v->next)
-		if (v->known && (v->known->flags & KEY_IN_FILE))
-			build_error(def->b, v, "is for programs in files");
+	text_lower(key);
+	known = keys_find(SECTION_PROGRAM, key);
+	if (known && (known->flags & KEY_IN_FILE))
+		build_section_error(def->b, def->section, "%s: is for programs in files", key);
+	else
+		ini_set(ini, def->section, key, setting->value, 0);
+}
+
+static void add_command(struct definition *def)
+{
+	struct ini *ini = &def->b->ini;
+	const struct ini_value *command = ini_get(ini, def->section, "command");
+
 	if (!def->d->argv)
 		return;
 	if (!def->d->argv[0] || !def->d->argv[0][0])
 		build_section_error(def->b, def->section, "a program is missing");
-	if (ini_get(ini, def->section, "command"))
-		build_error(def->b, ini_get(ini, def->section, "command"),
-			    "the command was given already");
+	if (command)
+		build_error(def->b, command, "the command was given already");
 	else /* so that the checks of command= and entry= see one; its words replace it below */
 		ini_set(ini, def->section, "command", "client", 0);
+}
+
+static void add_settings(struct definition *def)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(client_defaults); i++)
+		add_setting(def, &client_defaults[i]);
+	for (size_t i = 0; i < def->d->n_settings; i++)
+		add_setting(def, &def->d->settings[i]);
+	add_command(def);
 }
 
 /* What the client's program may refer to. The strings are copied: base may go first. */

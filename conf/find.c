@@ -4,19 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Equal names, which are an error, stay in their order, so that the message is always the same. */
 static int compare_processes(const void *a, const void *b, void *conf)
 {
 	const struct conf *c = conf;
+	uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
+	int order = strcmp(c->processes[i].full_name, c->processes[j].full_name);
 
-	return strcmp(c->processes[*(const uint32_t *)a].full_name,
-		      c->processes[*(const uint32_t *)b].full_name);
+	return order ? order : i < j ? -1 : 1;
 }
 
 static int compare_groups(const void *a, const void *b, void *conf)
 {
 	const struct conf *c = conf;
+	uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
+	int order = strcmp(c->groups[i].name, c->groups[j].name);
 
-	return strcmp(c->groups[*(const uint32_t *)a].name, c->groups[*(const uint32_t *)b].name);
+	return order ? order : i < j ? -1 : 1;
 }
 
 static const uint32_t *sorted(struct conf *c, size_t n,

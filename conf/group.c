@@ -155,7 +155,7 @@ static int compare_processes(const void *a, const void *b)
 static void place_processes(struct build *b)
 {
 	size_t n = b->n_processes;
-	auto_free struct process_work **order = reallocarray(NULL, n + 1, sizeof(*order));
+	auto_free struct process_work **order = reallocarray(NULL, n + 1, sizeof(void *));
 	struct conf_process *all = build_alloc(b, n, sizeof *all);
 
 	if (!order || !all) {
@@ -164,7 +164,7 @@ static void place_processes(struct build *b)
 	}
 	for (size_t i = 0; i < n; i++)
 		order[i] = &b->processes[i];
-	qsort(order, n, sizeof(*order), compare_processes);
+	qsort(order, n, sizeof(void *), compare_processes);
 	for (size_t i = 0; i < n; i++)
 		all[i] = order[i]->process;
 	b->conf->processes = all;
@@ -175,7 +175,7 @@ static void place_processes(struct build *b)
 static void place_groups(struct build *b, struct groups *g)
 {
 	struct conf *c = b->conf;
-	const struct conf_process **members = build_alloc(b, c->n_processes, sizeof *members);
+	const struct conf_process **members = build_alloc(b, c->n_processes, sizeof(void *));
 	struct conf_group *all = build_alloc(b, g->n, sizeof *all);
 	size_t next = 0;
 

@@ -25,7 +25,9 @@ static bool same_key(const void *item, const void *wanted)
 
 static uint32_t hash_key(const struct ini_section *s, const char *key)
 {
-	return set_hash(key, strlen(key), set_hash(&s, sizeof s, SET_SEED));
+	uintptr_t section = (uintptr_t)s;
+
+	return set_hash(key, strlen(key), set_hash(&section, sizeof section, SET_SEED));
 }
 
 void ini_init(struct ini *ini)

@@ -4,9 +4,23 @@
 
 #include "conf/sections.h"
 #include "conf/suggest.h"
-#include "daemon/base/mem.h"
 
-/* Processes and groups have one name space each, and the names of implicit groups are programs'. */
+/* p and q have the same full name; q comes later. */
+static void report_twins(struct build *b, const struct conf_process *p,
+			 const struct conf_process *q)
+{
+	const struct program_work *w = &b->programs[q->program - b->conf->programs];
+	const struct ini_value *name = ini_get(&b->ini, w->section, "process_name");
+
+	if (p->program != q->program)
+		build_section_error(b, w->section,
+				    "its process '%s' has the name of one of [program:%s]",
+				    q->full_name, p->program->name);
+	else if (name && strstr(name->text, "%(process_num)")) /* else that was reported */
+		build_error(b, name, "two processes are named '%s'", q->full_name);
+}
+
+/* The groups of programs that are in none have the programs' names. */
 static void check_names(struct build *b)
 {
 	const struct conf *c = b->conf;
@@ -14,15 +28,9 @@ static void check_names(struct build *b)
 	for (size_t i = 1; i < c->n_processes; i++) {
 		const struct conf_process *p = &c->processes[c->processes_by_name[i - 1]];
 		const struct conf_process *q = &c->processes[c->processes_by_name[i]];
-		const struct program_work *w = &b->programs[q->program - c->programs];
 
-		if (strcmp(p->full_name, q->full_name) == 0 && p->program == q->program)
-			build_section_error(b, w->section, "two of its processes are named '%s'",
-					    q->full_name);
-		else if (strcmp(p->full_name, q->full_name) == 0)
-			build_section_error(b, w->section,
-					    "its process '%s' has the name of one of [program:%s]",
-					    q->full_name, p->program->name);
+		if (strcmp(p->full_name, q->full_name) == 0)
+			report_twins(b, p, q);
 	}
 	for (size_t i = 1; i < c->n_groups; i++) {
 		const struct conf_group *g = &c->groups[c->groups_by_name[i - 1]];
@@ -87,8 +95,8 @@ static void spell_cycle(struct build *b, const size_t *parents, size_t first)
 static void check_cycles(struct build *b)
 {
 	size_t n = b->n_programs;
-	auto_free size_t *parents = calloc(n + 1, sizeof *parents);
-	auto_free size_t *marks = calloc(n + 1, sizeof *marks);
+	size_t *parents = arena_alloc(&b->ini.arena, (n + 1) * sizeof *parents);
+	size_t *marks = arena_alloc(&b->ini.arena, (n + 1) * sizeof *marks);
 
 	if (!parents || !marks) {
 		b->err = -ENOMEM;

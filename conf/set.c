@@ -49,9 +49,11 @@ static int grow(struct set *s)
 	for (size_t i = 0; i < s->capacity; i++)
 		if (s->items[i])
 			place(&bigger, s->hashes[i], s->items[i]);
-	bigger.n_items = s->n_items;
-	set_done(s);
-	*s = bigger;
+	free(s->items);
+	free(s->hashes);
+	s->items = bigger.items;
+	s->hashes = bigger.hashes;
+	s->capacity = bigger.capacity;
 	return 0;
 }
 

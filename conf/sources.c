@@ -10,13 +10,14 @@
 #include "daemon/base/buf.h"
 #include "daemon/base/mem.h"
 
-#define MAGIC "foster-sources 1\n"
 #define FNV64_SEED 0xcbf29ce484222325u
 #define FNV64_PRIME 0x100000001b3u
 
+static const char magic[24] = "foster-sources 1\n";
+
 /* In front of the saved bytes. Never leaves the machine that wrote it. */
 struct saved_header {
-	char magic[sizeof MAGIC];
+	char magic[24];
 	uint64_t len; /* of what follows */
 	uint64_t checksum; /* of what follows */
 };
@@ -153,7 +154,7 @@ static int write_all(int fd, const char *data, size_t len)
 
 int conf_sources_save(const struct conf_sources *s, int fd)
 {
-	struct saved_header h = { .magic = MAGIC };
+	struct saved_header h = { .len = 0 };
 	auto_buf struct buf b = { 0 };
 
 	buf_add(&b, &h, sizeof h);
@@ -170,6 +171,7 @@ int conf_sources_save(const struct conf_sources *s, int fd)
 	}
 	if (buf_error(&b))
 		return -ENOMEM;
+	memcpy(h.magic, magic, sizeof magic);
 	h.len = b.len - sizeof h;
 	h.checksum = checksum(b.data + sizeof h, h.len);
 	memcpy(b.data, &h, sizeof h);
@@ -247,7 +249,7 @@ int conf_sources_load(int fd, struct conf_sources **ret_sources)
 	if (b.len < sizeof h)
 		return -EBADMSG;
 	memcpy(&h, b.data, sizeof h);
-	if (memcmp(h.magic, MAGIC, sizeof MAGIC) != 0 || h.len != b.len - sizeof h ||
+	if (memcmp(h.magic, magic, sizeof magic) != 0 || h.len != b.len - sizeof h ||
 	    h.checksum != checksum(b.data + sizeof h, h.len))
 		return -EBADMSG;
 	s = new_empty();

@@ -223,6 +223,30 @@ static void our_files_read_as_python_reads_them(void **unused)
 	assert_int_equal(each_row(f, compare_and_load), 8);
 }
 
+static void the_examples_are_right(void **unused)
+{
+	static const char *const files[] = { "conf/examples/foster.ini",
+					     "conf/examples/container.ini",
+					     "conf/examples/supervisord.conf" };
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		auto_buf struct buf text = { 0 };
+		struct conf_sources *s = NULL;
+		struct conf_diag diag = { 0 };
+		struct conf *c = NULL;
+
+		slurp(files[i], &text);
+		assert_int_equal(conf_sources_of(files[i], text.data, text.len, &s), 0);
+		(void)conf_parse(s, NULL, &c, &diag);
+		if (diag.n_problems)
+			fail_msg("%s", conf_problem_text(&diag.problems[0]));
+		conf_unref(c);
+		conf_diag_done(&diag);
+		conf_sources_free(s);
+	}
+}
+
 static void real_files_read_and_load_as_in_supervisor(void **unused)
 {
 	FILE *f;
@@ -246,6 +270,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(our_files_read_as_python_reads_them),
+		cmocka_unit_test(the_examples_are_right),
 		cmocka_unit_test(real_files_read_and_load_as_in_supervisor),
 	};
 
