@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/param.h>
 #include <sys/socket.h>
@@ -143,13 +144,32 @@ int client_read(struct client *c, struct reply *ret_reply)
 	return r < 0 ? r : 1;
 }
 
+/* 0 when there is something to read, -ETIMEDOUT at the deadline. */
+static int wait_readable(const struct client *c)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+	uint64_t now;
+	int n;
+
+	do {
+		now = clock_boot_ns();
+		if (now >= c->deadline_ns)
+			return -ETIMEDOUT;
+		n = poll(&p, 1,
+			 (int)MIN((c->deadline_ns - now) / NS_PER_MS + 1, (uint64_t)1 << 30));
+	} while (n == 0 || (n < 0 && errno == EINTR));
+	return n < 0 ? -errno : 0;
+}
+
 int client_next(struct client *c, struct reply *ret_reply)
 {
 	int r;
 
-	do
-		r = client_read(c, ret_reply);
-	while (r == 2);
+	do {
+		r = c->deadline_ns ? wait_readable(c) : 0;
+		if (r == 0)
+			r = client_read(c, ret_reply);
+	} while (r == 2);
 	return r;
 }
 

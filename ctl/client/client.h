@@ -25,6 +25,7 @@ struct client {
 	char *scratch;
 	uint64_t connected_ns;
 	unsigned losses; /* connections lost soon after they were made, in a row */
+	uint64_t deadline_ns; /* CLOCK_BOOTTIME; no reply is waited for beyond it; 0: none */
 };
 
 struct request {
@@ -55,10 +56,10 @@ int client_read(struct client *c, struct reply *ret_reply);
 
 /* Send and wait for the first reply, connecting and repeating as needed. Returns 0 with a reply,
  * which may be an error; -EINPROGRESS when the outcome of a call that is done once is unknown;
- * -EBADMSG; or -errno as client_reconnect(). */
+ * -ETIMEDOUT; -EBADMSG; or -errno as client_reconnect(). */
 int client_call(struct client *c, const struct request *q, struct reply *ret_reply);
 
-/* Wait for the next reply of a stream. As client_read(), without 2. */
+/* Wait for the next reply of a stream. As client_read(), without 2; -ETIMEDOUT at the deadline. */
 int client_next(struct client *c, struct reply *ret_reply);
 
 /* Where fosterd listens: option (-s) unless NULL, else $FOSTER_SOCKET, else the default of this user.

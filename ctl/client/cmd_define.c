@@ -1,10 +1,10 @@
 /* start NAME [options] -- CMD: a process in the background, defined by its client. */
-#include <errno.h>
 #include <stdio.h>
 
 #include "ctl/client/commands.h"
 #include "ctl/client/define.h"
 #include "ctl/client/output.h"
+#include "daemon/base/clock.h"
 
 enum {
 	SAME_ENV = DEFINE_END,
@@ -68,6 +68,8 @@ static int define(struct ctl *ctl, struct start *s, struct args *a)
 	r = define_finish(&s->define, s->same_dir, a->command, a->n_command);
 	if (r)
 		return r;
+	if (s->define.timeout >= 0)
+		ctl->client.deadline_ns = clock_boot_ns() + (uint64_t)(s->define.timeout * 1e9);
 	q.parameters = s->define.parameters;
 	q.fds = s->define.fds;
 	q.n_fds = s->define.n_fds;

@@ -28,7 +28,7 @@ static const char define_help[] =
 	"      --daemon, --no-daemon whether it is terminated when its parent exits\n"
 	"      --parent NAME|none    whose end that is\n"
 	"      --set KEY=VALUE       any other setting, as in a file\n"
-	"      --timeout S           start: how long to wait; run: terminate it then\n";
+	"      --timeout S           start: give up waiting; run: stop it then\n";
 
 static const char start_help[] = "      --same-env            carry over this environment\n"
 				 "      --same-dir            run in this directory\n";

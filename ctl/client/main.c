@@ -81,8 +81,7 @@ static int parse_globals(struct ctl *ctl, int argc, char **argv, int *ret_status
 	}
 	if (a.n_operands)
 		return (int)(a.operands - argv);
-	help_all();
-	*ret_status = output_flush() ? CTL_FAILED : CTL_USAGE;
+	*ret_status = usage_error(ctl, "needs a command");
 	return -1;
 }
 

@@ -1,12 +1,13 @@
 #include "ctl/client/options.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctl/client/help.h"
 #include "daemon/base/mem.h"
+
+#define OPTION_SECONDS_MAX 1e9 /* 30 years; its nanoseconds fit */
 
 static const struct option global_longs[] = {
 	{ "socket", required_argument, NULL, 's' },
@@ -69,7 +70,10 @@ static int take_global(struct args *a, int option)
 		a->ctl->quiet = true;
 		return 0;
 	case 'h':
-		help_command(a->ctl->command);
+		if (a->ctl->command)
+			help_command(a->ctl->command);
+		else
+			help_all();
 		exit(help_finish());
 	case 1:
 		a->operands[a->n_operands++] = optarg;
@@ -120,7 +124,7 @@ int option_seconds(const char *text, double *ret_seconds)
 	char *rest;
 	double v = strtod(text, &rest);
 
-	if (rest == text || *rest || !isfinite(v) || v < 0)
+	if (rest == text || *rest || !(v >= 0 && v <= OPTION_SECONDS_MAX))
 		return -EINVAL;
 	*ret_seconds = v;
 	return 0;

@@ -225,6 +225,9 @@ int ctl_lost(const struct ctl *ctl, int err, const char *what)
 	case -EINPROGRESS:
 		complain("%s: connection lost, outcome unknown", what);
 		return CTL_FAILED;
+	case -ETIMEDOUT:
+		complain("%s: timed out", what);
+		return CTL_FAILED;
 	case -EBADMSG:
 	case -EMSGSIZE:
 		return ctl_bad_reply();

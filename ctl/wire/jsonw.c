@@ -5,7 +5,7 @@
 
 #include "ctl/wire/text.h"
 
-#define SECONDS_MAX 1e12 /* 30,000 years; microseconds of it fit an int64_t */
+#define SECONDS_MAX 1e12 /* 30,000 years */
 #define DIGITS_MAX 20
 
 /* Whatever stands before it, a value needs a comma unless it is the first or follows its key. */
@@ -126,19 +126,23 @@ void jsonw_seconds(struct buf *b, const char *key, double value)
 {
 	char text[DIGITS_MAX + 1];
 	char *end = text + sizeof text;
-	uint64_t us;
+	double size = fabs(value);
+	uint64_t whole, us;
 	char *p;
 
-	if (!(fabs(value) < SECONDS_MAX)) {
+	if (!(size < SECONDS_MAX)) {
 		jsonw_null(b, key);
 		return;
 	}
-	us = (uint64_t)(fabs(value) * 1e6 + 0.5);
-	p = digits(end, us % 1000000, 6);
+	whole = (uint64_t)size;
+	us = (uint64_t)((size - (double)whole) * 1e6 + 0.5);
+	whole += us / 1000000;
+	us %= 1000000;
+	p = digits(end, us, 6);
 	*--p = '.';
-	p = digits(p, us / 1000000, 1);
+	p = digits(p, whole, 1);
 	begin(b, key);
-	if (value < 0 && us)
+	if (value < 0 && (whole || us))
 		buf_add_char(b, '-');
 	buf_add(b, p, (size_t)(end - p));
 }
