@@ -345,7 +345,7 @@ void fixture_assert_no_child(struct fixture *f)
 	assert_int_equal(errno, ECHILD);
 }
 
-int fixture_gone(struct fixture *f)
+int fixture_ended(struct fixture *f)
 {
 	int status = 0;
 	int err = run_wait(f->fosterd, FIXTURE_DEADLINE_MS, &status);
@@ -355,6 +355,13 @@ int fixture_gone(struct fixture *f)
 	f->fosterd = 0;
 	varlink_close(&f->calls);
 	varlink_close(&f->events);
+	return status;
+}
+
+int fixture_gone(struct fixture *f)
+{
+	int status = fixture_ended(f);
+
 	fixture_assert_no_child(f);
 	return status;
 }

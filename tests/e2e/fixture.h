@@ -28,6 +28,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <cmocka.h>
@@ -102,7 +103,9 @@ void fixture_expect_notify(struct fixture *f, const char *text);
 /* End fosterd with SIGTERM and check: exit status 0, no process left. */
 void fixture_down(struct fixture *f);
 
-/* Wait for fosterd to end by itself; returns its status as Python would. No process may be left. */
+/* Wait for fosterd to end by itself; returns its status as Python would. With gone, no process may be
+ * left. */
+int fixture_ended(struct fixture *f);
 int fixture_gone(struct fixture *f);
 
 /* Nothing that fosterd started may be left to this test. */

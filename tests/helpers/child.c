@@ -19,6 +19,7 @@
  *   ignore SIG           ignore SIG (a number)
  *   on SIG STATUS        exit with STATUS on SIG
  *   tell SIG FIFO TEXT   say TEXT whenever SIG comes
+ *   bye SIG FIFO TEXT    say TEXT and exit 0 on SIG
  *   sleep MS, hold       wait; wait until killed
  *   exit STATUS, die SIG exit; be killed by SIG
  *   first N FILE STATUS  exit with STATUS the first N times (counted in FILE)
@@ -106,6 +107,12 @@ static void on_told_signal(int number)
 	errno = saved;
 }
 
+static void on_bye_signal(int number)
+{
+	say_to(told_on[number].path, told_on[number].text);
+	_exit(0);
+}
+
 static void handle(int number, void (*handler)(int))
 {
 	struct sigaction sa = { .sa_handler = handler, .sa_flags = SA_RESTART };
@@ -149,13 +156,23 @@ static void exit_on(char **args)
 	handle(signal_of(args[0]), on_exit_signal);
 }
 
-static void tell(char **args)
+static void say_on(char **args, void (*handler)(int))
 {
 	int number = signal_of(args[0]);
 
 	snprintf(told_on[number].path, sizeof told_on[number].path, "%s", args[1]);
 	snprintf(told_on[number].text, sizeof told_on[number].text, "%s", args[2]);
-	handle(number, on_told_signal);
+	handle(number, handler);
+}
+
+static void tell(char **args)
+{
+	say_on(args, on_told_signal);
+}
+
+static void bye(char **args)
+{
+	say_on(args, on_bye_signal);
 }
 
 static void print_lines(char **args)
@@ -411,6 +428,7 @@ static const struct action {
 	{ "ignore", 1, ignore },
 	{ "on", 2, exit_on },
 	{ "tell", 3, tell },
+	{ "bye", 3, bye },
 	{ "sleep", 1, sleep_ms },
 	{ "hold", 0, hold },
 	{ "exit", 1, exit_now },
