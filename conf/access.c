@@ -34,7 +34,7 @@ static void store_users(struct build *b, const struct ini_value *v, struct conf_
 
 		if (!u)
 			build_error(b, v, "there is no user '%s'", name);
-		else
+		else if (u->uid != PLACE_GONE)
 			uids[a->n_uids++] = u->uid;
 	}
 	a->uids = uids;

@@ -91,7 +91,7 @@ struct conf_log {
 	unsigned backups; /* rotated files kept: path.1 … path.N; 0 = truncate instead */
 };
 
-/* Values of restart_delay and the like when the key was not given. */
+/* A number of seconds that was not given. Those below have their defaults then. */
 #define CONF_UNSET (-1.0)
 
 /* How a process is restarted. supervisord's rules hold unless one of foster's own keys was given
@@ -279,10 +279,10 @@ void conf_diag_done(struct conf_diag *diag);
 struct conf_sources;
 
 /* Read path (absolute or relative to the current directory) and what its [include] section names.
- * environ is used to expand the include patterns ("K=V", NULL-terminated). Returns 0 with a new
+ * env is used to expand the include patterns ("K=V", NULL-terminated). Returns 0 with a new
  * *ret_sources, or -EINVAL with the reasons in *diag (unreadable, not a regular file, writable by
  * others while we are root, …), or -ENOMEM. diag may get warnings on success, too. */
-int conf_read(const char *path, const char *const *environ, struct conf_sources **ret_sources,
+int conf_read(const char *path, const char *const *env, struct conf_sources **ret_sources,
 	      struct conf_diag *diag);
 
 /* Sources of one text in memory, as if read from path. For tests and for what clients define. */
@@ -290,15 +290,18 @@ int conf_sources_of(const char *path, const char *text, size_t len,
 		    struct conf_sources **ret_sources);
 
 /* Write to, and read back from, the descriptor of a file (from its current offset to its end).
+ * What was read back is trusted: a user, group or directory that has gone since is a warning, and
+ * such a user's uid and gid are -2, which nobody has; relative paths and %(host_node_name)s are
+ * what they were.
  * conf_sources_load() returns -EBADMSG for bytes that conf_sources_save() did not write whole. */
 int conf_sources_save(const struct conf_sources *s, int fd);
 int conf_sources_load(int fd, struct conf_sources **ret_sources);
 void conf_sources_free(struct conf_sources *s);
 
-/* Check sources and build the configuration. environ is what %(ENV_X)s sees. Returns 0 and *ret_conf
+/* Check sources and build the configuration. env is what %(ENV_X)s sees. Returns 0 and *ret_conf
  * with one reference, or -EINVAL with every problem in *diag, or -ENOMEM. Warnings (unknown keys in
  * a [supervisord] file, …) are added to *diag in either case. Looks users and groups up. */
-int conf_parse(const struct conf_sources *s, const char *const *environ, struct conf **ret_conf,
+int conf_parse(const struct conf_sources *s, const char *const *env, struct conf **ret_conf,
 	       struct conf_diag *diag);
 
 /* One key of a definition that a client makes: as in a file, not expanded. */
@@ -317,7 +320,9 @@ struct conf_definition {
 	const char *directory; /* absolute or NULL */
 };
 
-/* Build a conf of exactly one program with one process. base gives the forkservers and defaults that
+/* Build a conf of exactly one program with one process. Paths must be absolute; whether directory
+ * exists is left to who enters it, with the client's rights; a parent may be a client's, so that
+ * only its name is checked. base gives the forkservers and defaults that
  * it may refer to. Returns as conf_parse() does. */
 int conf_define(const struct conf *base, const struct conf_definition *d, struct conf **ret_conf,
 		struct conf_diag *diag);

@@ -17,7 +17,7 @@ static void store_owner(struct build *b, const struct ini_value *v, const char *
 
 	setting_user(b, v, user, &name, &m->socket_uid, &unused, NULL, NULL);
 	if (text[len] && place_group(text + len + 1, &m->socket_gid) < 0)
-		build_error(b, v, "there is no group '%s'", text + len + 1);
+		build_world_error(b, v, "there is no group '%s'", text + len + 1);
 }
 
 /* As a child's log file, but "nowhere" is stderr. */

@@ -133,7 +133,7 @@ static void check_titles(struct build *b)
 	set_done(&seen);
 }
 
-int parse_begin(struct build *b, const struct conf_sources *s, const char *const *environ,
+int parse_begin(struct build *b, const struct conf_sources *s, const char *const *env,
 		struct conf_diag *diag)
 {
 	static const char home[] = "HOME=";
@@ -146,10 +146,10 @@ int parse_begin(struct build *b, const struct conf_sources *s, const char *const
 	b->conf->refs = 1;
 	b->pool.arena = &b->conf->arena;
 	b->host = (struct expand_name){ .name = "host_node_name", .text = s ? s->host : "" };
-	b->world = (struct expand_scope){ .names = &b->host, .n_names = 1, .environ = environ };
-	for (; environ && *environ; environ++)
-		if (strncmp(*environ, home, strlen(home)) == 0 && (*environ)[strlen(home)] == '/')
-			b->home = *environ + strlen(home);
+	b->world = (struct expand_scope){ .names = &b->host, .n_names = 1, .environ = env };
+	for (; env && *env; env++)
+		if (strncmp(*env, home, strlen(home)) == 0 && (*env)[strlen(home)] == '/')
+			b->home = *env + strlen(home);
 	return 0;
 }
 
@@ -207,12 +207,12 @@ static void build_all(struct build *b)
 	access_build(b);
 }
 
-int conf_parse(const struct conf_sources *s, const char *const *environ, struct conf **ret_conf,
+int conf_parse(const struct conf_sources *s, const char *const *env, struct conf **ret_conf,
 	       struct conf_diag *diag)
 {
 	size_t first_problem = diag->n_problems, fatal_before = diag->n_fatal;
 	struct build b;
-	int err = parse_begin(&b, s, environ, diag);
+	int err = parse_begin(&b, s, env, diag);
 
 	if (err)
 		return err;

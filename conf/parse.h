@@ -6,7 +6,7 @@
 
 /* Make *b ready for use; s is NULL for a client's definition. Returns 0 or -ENOMEM; after 0,
  * parse_end() must be called. */
-int parse_begin(struct build *b, const struct conf_sources *s, const char *const *environ,
+int parse_begin(struct build *b, const struct conf_sources *s, const char *const *env,
 		struct conf_diag *diag);
 
 /* Programs, processes and groups of b->ini. */

@@ -67,11 +67,12 @@ static const char *const *keep_vector(struct pool *p, const char *const *v, size
 const char *const *pool_vec(struct pool *p, const char *data, size_t n)
 {
 	static const char *const empty[] = { NULL };
-	auto_free const char **v = reallocarray(NULL, n + 1, sizeof *v);
 	const char *const *kept = NULL;
 
 	if (n == 0)
 		return empty;
+	auto_free const char **v = reallocarray(NULL, n + 1, sizeof *v);
+
 	if (v) {
 		for (size_t i = 0; i < n; i++, data += strlen(data) + 1)
 			v[i] = pool_str(p, data);

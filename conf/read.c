@@ -29,7 +29,7 @@ struct include {
 struct reader {
 	struct conf_sources *sources;
 	struct conf_diag *diag;
-	const char *const *environ;
+	const char *const *env;
 };
 
 static int refuse(struct reader *r, const struct diag_where *w, const char *why)
@@ -183,7 +183,7 @@ static int read_patterns(struct reader *r, struct include *in, const struct diag
 		{ .name = "here", .text = main_file->here },
 		{ .name = "host_node_name", .text = r->sources->host },
 	};
-	const struct expand_scope scope = { .names = names, .n_names = 2, .environ = r->environ };
+	const struct expand_scope scope = { .names = names, .n_names = 2, .environ = r->env };
 	auto_buf struct buf files = { 0 }, why = { 0 };
 	int err = expand(&files, in->files.data, &scope, &why);
 	char *rest = NULL;
@@ -232,10 +232,10 @@ static int read_includes(struct reader *r)
 	return err;
 }
 
-int conf_read(const char *path, const char *const *environ, struct conf_sources **ret_sources,
+int conf_read(const char *path, const char *const *env, struct conf_sources **ret_sources,
 	      struct conf_diag *diag)
 {
-	struct reader r = { .sources = sources_new(), .diag = diag, .environ = environ };
+	struct reader r = { .sources = sources_new(), .diag = diag, .env = env };
 	size_t first_problem = diag->n_problems;
 	int err;
 
