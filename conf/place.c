@@ -48,7 +48,10 @@ const struct user *place_user(struct build *b, const char *text)
 
 	if (u)
 		return u;
+	errno = 0;
 	pw = look_up(key);
+	if (!pw && errno == ENOMEM)
+		b->err = -ENOMEM;
 	if (!pw && !(b->sources && b->sources->revived))
 		return NULL;
 	u = arena_alloc(&b->ini.arena, sizeof *u);
@@ -147,6 +150,9 @@ int place_directory_of(struct build *b, const char *path, const char **ret_direc
 {
 	const char *slash = strrchr(path, '/');
 
+	*ret_directory = path;
+	if (!slash) /* the pool had no memory: reported elsewhere */
+		return 0;
 	*ret_directory = pool_strn(&b->pool, path, slash == path ? 1 : (size_t)(slash - path));
 	return place_directory(b, *ret_directory);
 }

@@ -137,7 +137,7 @@ static bool next_token(struct lexer *l, struct buf *token)
 		buf_add(token, l->p, n);
 		l->p += n;
 	}
-	return true;
+	return token->err == 0;
 }
 
 static bool token_is(const struct buf *token, char c)
@@ -180,6 +180,8 @@ static int read_pair(struct lexer *l, struct buf *token, struct buf *pair, struc
 {
 	buf_clear(pair);
 	buf_add(pair, token->data, token->len);
+	if (pair->err)
+		return -ENOMEM;
 	if (token_is(token, '=') || strpbrk(token->data, "\"'=")) {
 		buf_addf(why, "'%s' cannot be the name of a variable", token->data);
 		return -EINVAL;
@@ -256,6 +258,8 @@ int words_list(const char *text, bool blanks, struct buf *out, size_t *ret_n)
 		buf_add_char(out, '\0');
 		n++;
 	}
+	if (buf_error(out))
+		return -ENOMEM;
 	*ret_n = n;
-	return buf_error(out);
+	return 0;
 }
