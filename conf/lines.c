@@ -36,6 +36,7 @@ struct reader {
 	bool open; /* a key whose value may go on */
 	unsigned key_line;
 	struct buf key, value;
+	int err; /* 0 or -ENOMEM; buf_clear() forgets, this does not */
 };
 
 static void close_value(struct reader *r)
@@ -43,7 +44,9 @@ static void close_value(struct reader *r)
 	const char *begin, *end;
 	size_t n;
 
-	if (!r->open || r->value.err)
+	if (r->value.err)
+		r->err = -ENOMEM;
+	if (!r->open || r->err)
 		return;
 	r->open = false;
 	begin = r->value.data;
@@ -69,8 +72,10 @@ static void open_value(struct reader *r, const char *name, const char *value)
 	buf_add(&r->key, name, (size_t)(name_end - name));
 	buf_clear(&r->value);
 	buf_add(&r->value, value, (size_t)(value_end - value));
-	if (buf_reserve(&r->key, 0) < 0 || buf_reserve(&r->value, 0) < 0)
+	if (buf_reserve(&r->key, 0) < 0 || buf_reserve(&r->value, 0) < 0) {
+		r->err = -ENOMEM;
 		return;
+	}
 	text_lower(r->key.data);
 	r->key_line = r->line;
 	r->open = true;
@@ -128,7 +133,7 @@ static void header(struct reader *r, const char *begin, const char *close)
 	close_value(r);
 	buf_add(&name, begin + 1, (size_t)(close - begin - 1));
 	if (buf_reserve(&name, 0) < 0) {
-		r->to_inih.err = -ENOMEM;
+		r->err = -ENOMEM;
 		return;
 	}
 	r->have_section = true;
@@ -203,6 +208,8 @@ static bool next_line(struct reader *r)
 			r->pos = lf + 1;
 		take_line(r, begin, end);
 		if (r->to_inih.err)
+			r->err = -ENOMEM;
+		if (r->err)
 			return false;
 	}
 	return r->to_inih.len > 0;
@@ -269,12 +276,11 @@ int lines_read(const char *text, size_t len, const struct lines_handler *h)
 	set_up_inih(longest);
 	result = ini_parse_stream(read_for_inih, &r, on_inih, &r);
 	look_back(&r);
-	if (result == -2 || r.to_inih.err || r.key.err || r.value.err)
-		result = -ENOMEM;
-	else
-		close_value(&r);
+	if (result == -2)
+		r.err = -ENOMEM;
+	close_value(&r);
 	buf_done(&r.to_inih);
 	buf_done(&r.key);
 	buf_done(&r.value);
-	return result == -ENOMEM ? -ENOMEM : 0;
+	return r.err;
 }
