@@ -128,20 +128,29 @@ int client_send(struct client *c, const struct request *q)
 	return r;
 }
 
-int client_read(struct client *c, struct reply *ret_reply)
+/* As client_read(), without parsing. */
+static int read_text(struct client *c)
 {
-	const char *text;
-	size_t len;
 	int r;
 
 	fds_done(&c->fds);
-	r = fds_read_message(c->fd, &c->frame, &c->fds, c->scratch, SCRATCH_BYTES, &text, &len);
-	if (r == -ECONNRESET || r == -EPIPE)
-		return 0;
-	if (r != 1)
-		return r;
-	r = reply_parse(text, len, ret_reply);
+	r = fds_read_message(c->fd, &c->frame, &c->fds, c->scratch, SCRATCH_BYTES, &c->text,
+			     &c->text_len);
+	return r == -ECONNRESET || r == -EPIPE ? 0 : r;
+}
+
+static int parse_text(const struct client *c, struct reply *ret_reply)
+{
+	int r = reply_parse(c->text, c->text_len, ret_reply);
+
 	return r < 0 ? r : 1;
+}
+
+int client_read(struct client *c, struct reply *ret_reply)
+{
+	int r = read_text(c);
+
+	return r == 1 ? parse_text(c, ret_reply) : r;
 }
 
 /* 0 when there is something to read, -ETIMEDOUT at the deadline. */
@@ -161,16 +170,29 @@ static int wait_readable(const struct client *c)
 	return n < 0 ? -errno : 0;
 }
 
-int client_next(struct client *c, struct reply *ret_reply)
+static int next_text(struct client *c)
 {
 	int r;
 
 	do {
 		r = c->deadline_ns ? wait_readable(c) : 0;
 		if (r == 0)
-			r = client_read(c, ret_reply);
+			r = read_text(c);
 	} while (r == 2);
 	return r;
+}
+
+int client_next(struct client *c, struct reply *ret_reply)
+{
+	int r = next_text(c);
+
+	return r == 1 ? parse_text(c, ret_reply) : r;
+}
+
+const char *client_text(const struct client *c, size_t *ret_len)
+{
+	*ret_len = c->text_len;
+	return c->text;
 }
 
 int client_call(struct client *c, const struct request *q, struct reply *ret_reply)
@@ -185,7 +207,11 @@ int client_call(struct client *c, const struct request *q, struct reply *ret_rep
 			return r;
 		sent = r == 0;
 		if (sent) {
-			r = client_next(c, ret_reply);
+			r = next_text(c);
+			if (r == 1 && q->unparsed)
+				*ret_reply = (struct reply){ 0 };
+			else if (r == 1)
+				r = parse_text(c, ret_reply);
 			if (r != 0)
 				return r < 0 ? r : 0;
 		}

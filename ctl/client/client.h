@@ -23,6 +23,8 @@ struct client {
 	struct frame frame;
 	struct fds fds; /* that came with the last reply */
 	char *scratch;
+	const char *text; /* the last reply, in scratch or frame */
+	size_t text_len;
 	uint64_t connected_ns;
 	unsigned losses; /* connections lost soon after they were made, in a row */
 	uint64_t deadline_ns; /* CLOCK_BOOTTIME; no reply is waited for beyond it; 0: none */
@@ -35,6 +37,7 @@ struct request {
 	unsigned n_fds;
 	bool more;
 	bool once; /* must not be repeated when its outcome is unknown */
+	bool unparsed; /* leave the reply as text, see client_text() */
 };
 
 void client_init(struct client *c, const char *path);
@@ -61,6 +64,10 @@ int client_call(struct client *c, const struct request *q, struct reply *ret_rep
 
 /* Wait for the next reply of a stream. As client_read(), without 2; -ETIMEDOUT at the deadline. */
 int client_next(struct client *c, struct reply *ret_reply);
+
+/* The text of the last reply of a request with unparsed; *ret_reply of its client_call() is zeroed.
+ * Valid until the next call here. */
+const char *client_text(const struct client *c, size_t *ret_len);
 
 /* Where fosterd listens: option (-s) unless NULL, else $FOSTER_SOCKET, else the default of this user.
  * The result lives as long as what it was taken from, or in a static buffer. */

@@ -192,15 +192,32 @@ int cmd_why(struct ctl *ctl, int argc, char **argv)
 
 /* ---- tree ---------------------------------------------------------------------------------- */
 
-static bool is_node(const json_t *nodes, const char *name)
+static const char *node_name(const json_t *nodes, size_t i)
 {
-	for (size_t i = 0; i < json_array_size(nodes); i++) {
-		const char *its = get_str(json_array_get(nodes, i), "name");
+	const char *name = get_str(json_array_get(nodes, i), "name");
 
-		if (its && strcmp(its, name) == 0)
-			return true;
+	return name ? name : "?";
+}
+
+/* The nodes below each name, as lists by name; those whose parent is no node stand below "". */
+static json_t *children_of(const json_t *nodes)
+{
+	json_t *children = json_object();
+	size_t n = json_array_size(nodes);
+
+	for (size_t i = 0; i < n; i++)
+		json_object_set_new(children, node_name(nodes, i), json_array());
+	json_object_set_new(children, "", json_array());
+	for (size_t i = 0; i < n; i++) {
+		json_t *node = json_array_get(nodes, i);
+		const char *parent = get_str(node, "parent");
+		json_t *siblings = parent ? json_object_get(children, parent) : NULL;
+
+		if (!siblings)
+			siblings = json_object_get(children, "");
+		json_array_append(siblings, node);
 	}
-	return false;
+	return children;
 }
 
 static void add_node(struct buf *b, const json_t *node, int depth)
@@ -216,29 +233,33 @@ static void add_node(struct buf *b, const json_t *node, int depth)
 	buf_add_str(b, json_is_true(json_object_get(node, "daemon")) ? " daemon\n" : "\n");
 }
 
-/* The nodes whose parent is named; NULL: those whose parent is none of the nodes. */
-static void add_children(struct buf *b, const json_t *nodes, const char *parent, int depth)
+static void add_children(struct buf *b, const json_t *children, const char *parent, int depth)
 {
-	if (depth >= TREE_DEPTH_MAX)
-		return;
-	for (size_t i = 0; i < json_array_size(nodes); i++) {
-		const json_t *node = json_array_get(nodes, i);
-		const char *name = get_str(node, "name");
-		const char *its = get_str(node, "parent");
-		bool below =
-			parent ? its && strcmp(its, parent) == 0 : !its || !is_node(nodes, its);
+	const json_t *list = json_object_get(children, parent);
 
-		if (!name || !below)
-			continue;
+	for (size_t i = 0; i < json_array_size(list) && depth < TREE_DEPTH_MAX; i++) {
+		const json_t *node = json_array_get(list, i);
+
 		add_node(b, node, depth);
-		add_children(b, nodes, name, depth + 1);
+		if (*node_name(list, i))
+			add_children(b, children, node_name(list, i), depth + 1);
 	}
+}
+
+static void print_tree(const json_t *nodes)
+{
+	json_t *children = children_of(nodes);
+	struct buf b = { 0 };
+
+	add_children(&b, children, "", 0);
+	print_buf(&b);
+	buf_done(&b);
+	json_decref(children);
 }
 
 int cmd_tree(struct ctl *ctl, int argc, char **argv)
 {
 	struct request q = { .method = "Tree" };
-	struct buf b = { 0 };
 	struct reply reply;
 	struct args a;
 	const json_t *nodes;
@@ -259,9 +280,7 @@ int cmd_tree(struct ctl *ctl, int argc, char **argv)
 	else if (ctl->output == CTL_JSON)
 		print_json(nodes);
 	else
-		add_children(&b, nodes, NULL, 0);
-	print_buf(&b);
-	buf_done(&b);
+		print_tree(nodes);
 	reply_done(&reply);
 	return status;
 }

@@ -6,6 +6,7 @@
 #include "ctl/client/format.h"
 #include "ctl/client/options.h"
 #include "ctl/client/output.h"
+#include "ctl/client/status_scan.h"
 #include "daemon/base/mem.h"
 
 /* ---- status -------------------------------------------------------------------------------- */
@@ -24,41 +25,57 @@ static struct format_status status_of(const json_t *p)
 	return s;
 }
 
-static int longest_name(const json_t *processes)
+static int longest_name(const struct status_list *l)
 {
 	size_t longest = 0;
 
-	for (size_t i = 0; i < json_array_size(processes); i++) {
-		const char *name = get_str(json_array_get(processes, i), "name");
+	for (size_t i = 0; i < l->n; i++) {
+		size_t len = strlen(l->records[i].name);
 
-		if (name && strlen(name) > longest)
-			longest = strlen(name);
+		longest = len > longest ? len : longest;
 	}
 	return (int)longest;
 }
 
 /* Print the lines; returns CTL_NOT_RUNNING when one of them says so. */
-static int print_status(const struct ctl *ctl, const json_t *processes)
+static int print_status(const struct ctl *ctl, const struct status_list *l)
 {
-	int width = longest_name(processes), status = CTL_OK;
+	int width = longest_name(l), status = CTL_OK;
 	struct buf b = { 0 };
 
-	for (size_t i = 0; i < json_array_size(processes); i++) {
-		struct format_status s = status_of(json_array_get(processes, i));
+	for (size_t i = 0; i < l->n; i++) {
+		const struct format_status *s = &l->records[i];
 
-		if (!s.name || !s.state) {
-			buf_done(&b);
-			return ctl_bad_reply();
-		}
-		if (!format_is_running(s.state))
+		if (!format_is_running(s->state))
 			status = CTL_NOT_RUNNING;
-		format_status(&b, &s, width, ctl->color ? format_state_color(s.state) : NULL);
+		format_status(&b, s, width, ctl->color ? format_state_color(s->state) : NULL);
 		buf_add_char(&b, '\n');
 	}
 	if (!ctl->quiet && ctl->output != CTL_JSON)
 		print_buf(&b);
 	buf_done(&b);
 	return status;
+}
+
+/* The records of a reply that the library read; they point into it. */
+static int list_of_json(const json_t *processes, struct status_list *ret_list)
+{
+	size_t n = json_array_size(processes);
+	struct status_list l = { .records = calloc(n + 1, sizeof *l.records) };
+
+	if (!json_is_array(processes) || !l.records) {
+		free(l.records);
+		return ctl_bad_reply();
+	}
+	for (; l.n < n; l.n++) {
+		l.records[l.n] = status_of(json_array_get(processes, l.n));
+		if (!l.records[l.n].name || !l.records[l.n].state) {
+			free(l.records);
+			return ctl_bad_reply();
+		}
+	}
+	*ret_list = l;
+	return 0;
 }
 
 static int complain_unknown(const json_t *unknown)
@@ -71,13 +88,52 @@ static int complain_unknown(const json_t *unknown)
 	return json_array_size(unknown) ? CTL_NO_PROCESS : CTL_OK;
 }
 
+static int tell_reply(const struct ctl *ctl, const struct reply *reply)
+{
+	const json_t *processes = json_object_get(reply->parameters, "processes");
+	struct status_list list;
+	int status, unknown;
+
+	if (reply->error)
+		return ctl_error(NULL, reply);
+	status = list_of_json(processes, &list);
+	if (status)
+		return status;
+	status = print_status(ctl, &list);
+	status_list_done(&list);
+	if (ctl->output == CTL_JSON && !ctl->quiet)
+		print_json(processes);
+	unknown = complain_unknown(json_object_get(reply->parameters, "unknown"));
+	return unknown ? unknown : status;
+}
+
+/* The usual reply is read as it stands, any other by the library. */
+static int tell_text(const struct ctl *ctl)
+{
+	struct status_list list;
+	struct reply reply;
+	size_t len;
+	const char *text = client_text(&ctl->client, &len);
+	int status;
+
+	if (ctl->output != CTL_JSON && status_scan(text, len, &list) == 0) {
+		status = print_status(ctl, &list);
+		status_list_done(&list);
+		return status;
+	}
+	if (reply_parse(text, len, &reply) < 0)
+		return ctl_bad_reply();
+	status = tell_reply(ctl, &reply);
+	reply_done(&reply);
+	return status;
+}
+
 int cmd_status(struct ctl *ctl, int argc, char **argv)
 {
-	struct request q = { .method = "Status" };
-	struct reply reply;
+	struct request q = { .method = "Status", .unparsed = true };
+	struct reply none;
 	struct args a;
-	const json_t *processes;
-	int status, unknown;
+	int status;
 
 	if (args_plain(&a, ctl, argc, argv) != OPTION_END)
 		return CTL_USAGE;
@@ -88,18 +144,9 @@ int cmd_status(struct ctl *ctl, int argc, char **argv)
 			return CTL_NO_PROCESS;
 		q.parameters = json_pack("{s:o}", "names", names);
 	}
-	status = ctl_ask(ctl, &q, NULL, &reply);
-	if (status)
-		return status;
-	processes = json_object_get(reply.parameters, "processes");
-	if (!json_is_array(processes))
-		return ctl_bad_reply();
-	status = print_status(ctl, processes);
-	if (ctl->output == CTL_JSON && !ctl->quiet)
-		print_json(processes);
-	unknown = complain_unknown(json_object_get(reply.parameters, "unknown"));
-	/* The reply is left to the exit: a thousand records are not worth freeing. */
-	return unknown ? unknown : status;
+	status = ctl_call(ctl, &q, &none);
+	json_decref(q.parameters);
+	return status ? status : tell_text(ctl);
 }
 
 /* ---- poll ---------------------------------------------------------------------------------- */
