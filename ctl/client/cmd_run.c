@@ -129,7 +129,7 @@ static void forward(struct run *r, int number)
 {
 	struct request q = { .method = "Signal" };
 	struct client c;
-	struct reply reply;
+	struct reply reply = { 0 };
 
 	q.parameters = json_pack("{s:[{s:s,s:I}],s:s}", "targets", "name", r->name, "incarnation",
 				 r->incarnation, "signal", sig_name(number));
@@ -237,7 +237,7 @@ static int status_of_failure(const struct reply *reply)
 
 static int create(struct run *r)
 {
-	struct reply reply;
+	struct reply reply = { 0 };
 	const char *name;
 	int result;
 
@@ -282,7 +282,7 @@ static int status_of_end(const struct run *r, const json_t *parameters)
 
 static int wait_end(struct run *r)
 {
-	struct reply reply;
+	struct reply reply = { 0 };
 	json_t *parameters = json_pack("{s:[s]}", "names", r->name);
 	int result;
 

@@ -129,7 +129,7 @@ static int ask_about(struct ctl *ctl, int argc, char **argv, const char *method,
 int cmd_show(struct ctl *ctl, int argc, char **argv)
 {
 	const char *name;
-	struct reply reply;
+	struct reply reply = { 0 };
 	json_t *process;
 	int status = ask_about(ctl, argc, argv, "Show", &name, &reply);
 
@@ -173,7 +173,7 @@ static void print_chain(const struct ctl *ctl, const char *name, const json_t *c
 int cmd_why(struct ctl *ctl, int argc, char **argv)
 {
 	const char *name;
-	struct reply reply;
+	struct reply reply = { 0 };
 	const json_t *chain;
 	int status = ask_about(ctl, argc, argv, "Why", &name, &reply);
 
@@ -260,7 +260,7 @@ static void print_tree(const json_t *nodes)
 int cmd_tree(struct ctl *ctl, int argc, char **argv)
 {
 	struct request q = { .method = "Tree" };
-	struct reply reply;
+	struct reply reply = { 0 };
 	struct args a;
 	const json_t *nodes;
 	int status;

@@ -1,6 +1,7 @@
 #include "ctl/client/options.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,8 @@ void args_init(struct args *a, struct ctl *ctl, int argc, char **argv, enum opti
 	*a = (struct args){ .ctl = ctl, .argc = argc, .argv = argv };
 	/* "-": operands come as option 1, in order, whatever POSIXLY_CORRECT says. */
 	a->first = mode == OPTIONS_FIRST;
-	strcpy(stpcpy(stpcpy(a->letters, a->first ? "+" : "-"), global_letters), letters);
+	snprintf(a->letters, sizeof a->letters, "%s%s%s", a->first ? "+" : "-", global_letters,
+		 letters);
 	memcpy(a->longs, global_longs, sizeof global_longs);
 	for (size_t i = 0; longs && longs[i].name && n < OPTIONS_MAX - 1; i++)
 		a->longs[n++] = longs[i];

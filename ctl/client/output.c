@@ -112,28 +112,27 @@ int help_finish(void)
 
 /* What an error is in words. reason: what its reason follows; words alone where it has none. */
 static const struct error_text {
-	const char *name;
+	const char *name, *words;
 	int status;
-	const char *words;
 	bool reason_alone; /* the reason says it all */
 } error_texts[] = {
-	{ "NoSuchProcess", CTL_NO_PROCESS, "no such process", false },
-	{ "AlreadyStarted", CTL_FAILED, "already started", false },
-	{ "NotRunning", CTL_FAILED, "not running", false },
-	{ "CannotStart", CTL_FAILED, "cannot start", false },
-	{ "Failed", CTL_FAILED, "failed", true },
-	{ "NameInUse", CTL_FAILED, "name is in use", false },
-	{ "BadDefinition", CTL_FAILED, "bad definition", false },
-	{ "BadConfiguration", CTL_FAILED, "bad configuration", false },
-	{ "NotPermitted", CTL_FAILED, "not permitted", false },
-	{ "NoLog", CTL_FAILED, "no log", false },
-	{ "StillRunning", CTL_FAILED, "still running", false },
-	{ "ShuttingDown", CTL_FAILED, "fosterd is shutting down", false },
-	{ "LimitReached", CTL_FAILED, "limit reached", true },
-	{ "MethodNotFound", CTL_FAILED, "this fosterd does not know the command", false },
-	{ "MethodNotImplemented", CTL_FAILED, "this fosterd does not know the command", false },
-	{ "InvalidParameter", CTL_FAILED, "invalid parameter", false },
-	{ "PermissionDenied", CTL_FAILED, "not permitted", false },
+	{ "NoSuchProcess", "no such process", CTL_NO_PROCESS, false },
+	{ "AlreadyStarted", "already started", CTL_FAILED, false },
+	{ "NotRunning", "not running", CTL_FAILED, false },
+	{ "CannotStart", "cannot start", CTL_FAILED, false },
+	{ "Failed", "failed", CTL_FAILED, true },
+	{ "NameInUse", "name is in use", CTL_FAILED, false },
+	{ "BadDefinition", "bad definition", CTL_FAILED, false },
+	{ "BadConfiguration", "bad configuration", CTL_FAILED, false },
+	{ "NotPermitted", "not permitted", CTL_FAILED, false },
+	{ "NoLog", "no log", CTL_FAILED, false },
+	{ "StillRunning", "still running", CTL_FAILED, false },
+	{ "ShuttingDown", "fosterd is shutting down", CTL_FAILED, false },
+	{ "LimitReached", "limit reached", CTL_FAILED, true },
+	{ "MethodNotFound", "this fosterd does not know the command", CTL_FAILED, false },
+	{ "MethodNotImplemented", "this fosterd does not know the command", CTL_FAILED, false },
+	{ "InvalidParameter", "invalid parameter", CTL_FAILED, false },
+	{ "PermissionDenied", "not permitted", CTL_FAILED, false },
 };
 
 static const char *short_name(const char *error)

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/conf.h"
@@ -128,7 +129,7 @@ static void not_permitted(struct rpc_conn *c, const struct rpc_method *m)
 {
 	char name[RPC_INTERFACE_NAME_MAX + sizeof ".NotPermitted"];
 
-	strcpy(stpcpy(name, c->server->interface_name), ".NotPermitted");
+	snprintf(name, sizeof name, "%s.NotPermitted", c->server->interface_name);
 	error_about(&c->call, name, "right", right_name(m->rights));
 }
 
