@@ -1,0 +1,106 @@
+/* events.c - streams of state changes
+ *
+ * A subscriber is a call with "more" that is kept until its client goes away. It gets what it may
+ * read, by names that are looked at anew with each event, so that processes which do not exist yet
+ * are meant, too. One that does not read until RPC_OUT_BYTES_MAX wait loses its connection. */
+#include "daemon/base/mem.h"
+#include "daemon/supervisor/access.h"
+#include "daemon/supervisor/errors.h"
+#include "daemon/supervisor/front.h"
+#include "daemon/supervisor/params.h"
+#include "daemon/supervisor/view.h"
+
+struct subscriber {
+	struct subscriber *next, *prev;
+	struct supervisor *supervisor;
+	struct rpc_call *call;
+	json_t *names; /* array of strings; NULL: all. Reference */
+};
+
+static void on_gone(void *data)
+{
+	struct subscriber *u = data;
+
+	if (u->prev)
+		u->prev->next = u->next;
+	else
+		u->supervisor->subscribers = u->next;
+	if (u->next)
+		u->next->prev = u->prev;
+	json_decref(u->names);
+	free(u);
+}
+
+static bool wants(const struct subscriber *u, const struct process *p)
+{
+	const json_t *name;
+	size_t i;
+
+	if (!(access_to(u->supervisor, rpc_peer(u->call), p) & CONF_READ))
+		return false;
+	if (!u->names)
+		return true;
+	json_array_foreach(u->names, i,
+			   name) if (names_match(p, json_string_value(name))) return true;
+	return false;
+}
+
+static void send_event(struct subscriber *u, json_t *event)
+{
+	if (!rpc_continue(u->call, json_pack("{s:O}", "event", event), -1))
+		rpc_drop(u->call); /* u is gone */
+}
+
+void events_publish(struct supervisor *s, const struct process *p, enum process_state from,
+		    enum process_state to)
+{
+	struct subscriber *next;
+	json_t *event = NULL;
+
+	if (process_state_is_up(from) && !process_state_is_up(to))
+		forget_ended(p);
+	if (to == PROCESS_STARTING && s->front)
+		follow_started(&s->front->follow, p);
+	if (p->origin == PROCESS_SERVER || from == to)
+		return;
+	for (struct subscriber *u = s->subscribers; u; u = next) {
+		next = u->next;
+		if (!wants(u, p))
+			continue;
+		if (!event)
+			event = view_event(p, from, to);
+		send_event(u, event);
+	}
+	json_decref(event);
+}
+
+void method_events(void *data, struct rpc_call *call, json_t *parameters)
+{
+	struct supervisor *s = data;
+	json_t *names = NULL;
+	const struct param table[] = { { "names", PARAM_STRINGS, &names, PARAM_OPTIONAL } };
+	struct subscriber *u;
+
+	if (!params_read(call, parameters, table, ARRAY_SIZE(table)))
+		return;
+	if (!rpc_wants_more(call)) {
+		errors_expected_more(call);
+		return;
+	}
+	if (json_array_size(names) > NAMES_PATTERNS_MAX) {
+		errors_reply(call, "LimitReached", NULL, "too many names in one request");
+		return;
+	}
+	u = calloc(1, sizeof *u);
+	if (!u) {
+		errors_memory(call);
+		return;
+	}
+	*u = (struct subscriber){ .next = s->subscribers, .supervisor = s, .call = call };
+	u->names = json_incref(names);
+	if (u->next)
+		u->next->prev = u;
+	s->subscribers = u;
+	rpc_keep(call, on_gone, NULL, u);
+	(void)rpc_continue(call, NULL, -1); /* the stream is open */
+}
