@@ -107,6 +107,15 @@ static int tell_reply(const struct ctl *ctl, const struct reply *reply)
 	return unknown ? unknown : status;
 }
 
+/* What the scan has found to be {"parameters":{"processes":[…]}}: the list is a document already. */
+static void print_list(const char *text, size_t len)
+{
+	const char *begin = memchr(text, '[', len);
+
+	fwrite(begin, 1, len - (size_t)(begin - text) - strlen("}}"), stdout);
+	putchar('\n');
+}
+
 /* The usual reply is read as it stands, any other by the library. */
 static int tell_text(const struct ctl *ctl)
 {
@@ -116,8 +125,10 @@ static int tell_text(const struct ctl *ctl)
 	const char *text = client_text(&ctl->client, &len);
 	int status;
 
-	if (ctl->output != CTL_JSON && status_scan(text, len, &list) == 0) {
+	if (status_scan(text, len, &list) == 0) {
 		status = print_status(ctl, &list);
+		if (ctl->output == CTL_JSON && !ctl->quiet)
+			print_list(text, len);
 		status_list_done(&list);
 		return status;
 	}
