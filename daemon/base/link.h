@@ -55,7 +55,7 @@ enum link_type {
 	LINK_SLOT, /* slot, incarnation: struct link_slot; name when the snapshot is sent */
 	LINK_HELD, /* struct link_hold, fd: part of the snapshot */
 	LINK_SIGNALLED, /* struct link_signal: fosterd got this signal */
-	LINK_LOGGER, /* a new logger runs and knows nothing: send every LOG again */
+	LINK_LOGGER, /* incarnation: PID of a new logger that knows nothing: send every LOG again */
 	LINK_REFUSED, /* slot, incarnation: struct link_refused: a request that cannot be done */
 	LINK_PING,
 
@@ -245,6 +245,8 @@ struct link_welcome {
 	uint32_t resumed; /* 1: a successor; the running configuration is in RUNTIME/config */
 	uint32_t slots; /* how many the table has */
 	int32_t keeper_pid;
+	int32_t logger_pid;
+	uint32_t reserved;
 	uint64_t nofile; /* descriptors that the keeper may have open */
 	uint64_t boot_ns; /* CLOCK_BOOTTIME when fosterd started */
 };

@@ -22,6 +22,17 @@ void keeper_exit(struct keeper *k, int status)
 	ev_break(k->loop, EVBREAK_ALL);
 }
 
+void keeper_tell_outcome(struct keeper *k, int status)
+{
+	unsigned char byte = (unsigned char)status;
+
+	if (k->options->ready_fd < 0)
+		return;
+	if (write(k->options->ready_fd, &byte, 1) < 0)
+		log_debug("keeper", "nobody waits for the background to be set up");
+	close_fd(&k->options->ready_fd);
+}
+
 /* ---- signals ------------------------------------------------------------------------------------ */
 
 /* Those that nobody has heard yet; a signal that comes while the supervisor is replaced waits. */
@@ -93,6 +104,7 @@ static int send_welcome(struct keeper *k)
 				  .resumed = k->configured,
 				  .slots = TABLE_SLOTS,
 				  .keeper_pid = getpid(),
+				  .logger_pid = k->parts[PART_LOGGER].pid,
 				  .nofile = k->nofile_now,
 				  .boot_ns = k->started_ns };
 	struct link_part part = { &w, sizeof w };
@@ -184,6 +196,7 @@ int keeper_run(struct keeper *k)
 	if (slots_init(k) < 0 || watch_signals(k) < 0 || part_start(k, PART_SUPERVISOR) < 0)
 		return 1;
 	ev_run(k->loop, 0);
+	keeper_tell_outcome(k, k->exit_status);
 	setup_done(k);
 	return k->exit_status;
 }

@@ -84,7 +84,7 @@ struct options {
 
 struct keeper {
 	struct ev_loop *loop;
-	const struct options *options;
+	struct options *options;
 	struct table table;
 	struct slot *slots; /* TABLE_SLOTS */
 	uint32_t first_report, last_report; /* list of slots to report; LINK_NO_SLOT: empty */
@@ -111,8 +111,10 @@ struct keeper {
 	unsigned watchdog_ms;
 	bool booted; /* LINK_BOOT was carried out */
 	bool configured; /* a supervisor has taken over once: successors resume */
+	bool replace_supervisor; /* the one that booted us has what we have given up */
 	bool finishing;
 	int exit_status;
+	char *runtime_dir;
 	char *socket_path, *pidfile, *logfile; /* removed at the end; NULL */
 	bool socket_is_ours; /* not handed to us by systemd */
 	uint64_t logfile_maxbytes;
@@ -124,6 +126,10 @@ int keeper_run(struct keeper *k);
 
 /* Everything of LINK_BOOT is set up: watch connections, start the logger. 0 or -1 (logged). */
 int keeper_booted(struct keeper *k);
+
+/* A supervisor has taken over for the first time, or we end: whoever waits for the background to be
+ * set up learns the outcome. */
+void keeper_tell_outcome(struct keeper *k, int status);
 
 /* Begin to send a new supervisor all that is known; WELCOME ends it. */
 void keeper_welcome(struct keeper *k);
@@ -143,6 +149,7 @@ void part_answered(struct part *p); /* PONG */
 void part_expect(struct part *p); /* something was sent or waits: it should answer in time */
 void part_send(struct part *p, const struct link_head *h, const struct link_part *parts, unsigned n,
 	       const int *fds, unsigned n_fds);
+void part_let_go(struct part *p); /* close its link: it exits by itself */
 void parts_flush(struct keeper *k);
 void parts_start_beat(struct keeper *k); /* systemd's watchdog, if it is enabled */
 void parts_stop_logger(struct keeper *k);

@@ -91,6 +91,11 @@ static void close_link(struct part *p)
 	link_done(p->link);
 }
 
+void part_let_go(struct part *p)
+{
+	close_link(p);
+}
+
 static void on_logger_message(void *data, const struct link_message *m)
 {
 	struct keeper *k = data;
@@ -137,7 +142,12 @@ static void describe(int status, char *text, size_t size)
 
 static void supervisor_ended(struct keeper *k, struct part *p, int status)
 {
-	if (!k->booted) { /* it has said why: a bad configuration (2), bad arguments */
+	if (k->replace_supervisor) {
+		k->replace_supervisor = false;
+		part_start(k, PART_SUPERVISOR);
+		return;
+	}
+	if (!k->configured) { /* it has said why: a bad configuration (2), bad arguments, … */
 		keeper_exit(k, WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 		return;
 	}
@@ -168,7 +178,7 @@ void part_ended(struct keeper *k, struct part *p, int status)
 		return;
 	}
 	describe(status, how, sizeof how);
-	if (k->booted)
+	if (k->configured)
 		log_warning(p->name, "%s, starting its successor", how);
 	if (id_of(p) == PART_SUPERVISOR)
 		supervisor_ended(k, p, status);
@@ -350,8 +360,10 @@ static int start_supervisor(struct keeper *k, struct part *p, int link_fd)
 	const char *argv[64] = { p->program };
 	size_t n = 1;
 
-	if (k->configured)
+	if (k->configured) {
 		argv[n++] = "--resume";
+		argv[n++] = k->runtime_dir;
+	}
 	for (char *const *a = k->options->argv + 1; *a && n < ARRAY_SIZE(argv) - 1; a++)
 		argv[n++] = *a;
 	return spawn_part(k, p, (char *const *)argv, link_fd);
@@ -359,7 +371,8 @@ static int start_supervisor(struct keeper *k, struct part *p, int link_fd)
 
 static void introduce_logger(struct keeper *k)
 {
-	struct link_head h = { .type = LINK_LOGGER };
+	struct link_head h = { .type = LINK_LOGGER,
+			       .incarnation = (uint64_t)k->parts[PART_LOGGER].pid };
 	struct link_log own = { .stream = 2,
 				.maxbytes = k->logfile_maxbytes,
 				.backups = k->logfile_backups,
@@ -371,7 +384,7 @@ static void introduce_logger(struct keeper *k)
 
 	if (k->own_log_fd >= 0)
 		part_send(&k->parts[PART_LOGGER], &log_head, body, 3, &k->own_log_fd, 1);
-	if (k->configured)
+	if (k->snapshot_next == LINK_NO_SLOT && k->configured)
 		part_send(&k->parts[PART_SUPERVISOR], &h, NULL, 0, NULL, 0);
 }
 

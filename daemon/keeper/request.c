@@ -9,10 +9,13 @@
 
 static void on_boot(struct keeper *k, const struct link_message *m)
 {
-	if (!k->booted && setup(k, m) < 0)
+	if (!k->booted && setup(k, m) < 0) {
 		keeper_exit(k, 1);
-	else if (k->booted)
+	} else if (k->replace_supervisor) {
+		part_let_go(&k->parts[PART_SUPERVISOR]);
+	} else if (k->booted) {
 		keeper_welcome(k);
+	}
 }
 
 static void on_ready(struct keeper *k)
@@ -22,6 +25,7 @@ static void on_ready(struct keeper *k)
 	p->ready = true;
 	p->early_deaths = 0;
 	k->configured = true;
+	keeper_tell_outcome(k, 0);
 }
 
 static void on_name(struct keeper *k, const struct link_message *m)

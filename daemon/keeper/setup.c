@@ -122,6 +122,7 @@ static int open_runtime(struct keeper *k, const struct boot *b)
 
 	if (r < 0)
 		return fail("make the runtime directory", where, -r);
+	k->runtime_dir = strdup(where);
 	k->runtime_fd = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (k->runtime_fd < 0 || fstat(k->runtime_fd, &st) < 0)
 		return fail("open the runtime directory", where, errno);
@@ -237,30 +238,34 @@ static int write_pidfile(struct keeper *k, const struct boot *b)
  * of a child, and is rotated like it. */
 static int redirect_own_log(struct keeper *k, const struct boot *b)
 {
-	char path[40];
+	char path[40], background[4096];
+	const char *logfile = b->logfile;
 	int ends[2];
 
-	if (!b->logfile[0])
+	snprintf(background, sizeof background, "%s/log/fosterd.log", b->runtime_dir);
+	if (!logfile[0] && k->options->daemonize)
+		logfile = background; /* the terminal is about to be let go */
+	if (!logfile[0])
 		return 0;
-	auto_close int probe = open(b->logfile, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	auto_close int probe = open(logfile, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 	if (probe < 0)
-		return fail("open the log file", b->logfile, errno);
+		return fail("open the log file", logfile, errno);
 	if (pipe2(ends, O_CLOEXEC) < 0)
-		return fail("make a pipe for", b->logfile, errno);
+		return fail("make a pipe for", logfile, errno);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", ends[0]);
 	k->own_log_fd = open(path, O_RDWR | O_CLOEXEC);
 	close(ends[0]);
 	close(ends[1]);
 	if (k->own_log_fd < 0 || dup2(k->own_log_fd, STDERR_FILENO) < 0)
-		return fail("make a pipe for", b->logfile, errno);
-	k->logfile = strdup(b->logfile);
+		return fail("make a pipe for", logfile, errno);
+	k->logfile = strdup(logfile);
 	k->logfile_maxbytes = b->facts->logfile_maxbytes;
 	k->logfile_backups = b->facts->logfile_backups;
 	log_init(NULL);
 	return 0;
 }
 
-/* user=: from here on we are that user; the supervisor that told us is not and gives way to one that
+/* user=: from here on we are that user; the supervisor that told us is not, and gives way to one that
  * is. */
 static int become_user(struct keeper *k, const struct boot *b)
 {
@@ -282,7 +287,21 @@ static int become_user(struct keeper *k, const struct boot *b)
 		return fail("become", "the user of user=", errno);
 	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		return fail("become", "the user of user=", errno);
-	kill(k->parts[PART_SUPERVISOR].pid, SIGKILL);
+	k->replace_supervisor = true;
+	return 0;
+}
+
+/* In the background nothing of ours refers to the terminal any more. */
+static int let_go_of_terminal(struct keeper *k)
+{
+	const int fds[] = { STDIN_FILENO, STDOUT_FILENO, k->stdout_fd, k->stderr_fd };
+
+	if (!k->options->daemonize)
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (dup3(k->null_fd, fds[i], fds[i] > 2 ? O_CLOEXEC : 0) < 0)
+			return fail("let go of", "the terminal", errno);
+	k->replace_supervisor = true;
 	return 0;
 }
 
@@ -317,7 +336,8 @@ int setup(struct keeper *k, const struct link_message *m)
 	if (b.directory[0] && chdir(b.directory) < 0)
 		return fail("change to", b.directory, errno);
 	if (set_limits(k, &b) < 0 || open_runtime(k, &b) < 0 || open_socket(k, &b) < 0 ||
-	    redirect_own_log(k, &b) < 0 || write_pidfile(k, &b) < 0 || become_user(k, &b) < 0)
+	    write_pidfile(k, &b) < 0 || redirect_own_log(k, &b) < 0 || let_go_of_terminal(k) < 0 ||
+	    become_user(k, &b) < 0)
 		return -1;
 	return keeper_booted(k);
 }

@@ -30,7 +30,7 @@ void errors_cannot_start(struct rpc_call *call, const char *name, const struct p
 
 	reply(call, "CannotStart",
 	      json_pack("{s:o,s:s,s:i,s:o}", "name", text_str_to_json(name), "step",
-			link_step_name(failed ? end->step : LINK_STEP_NONE), "errno",
+			link_step_name(failed ? end->step : LINK_STEP_PARENT), "errno",
 			failed ? end->status : 0, "reason",
 			text_str_to_json(reason ? reason : "")));
 }

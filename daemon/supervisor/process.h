@@ -22,6 +22,7 @@
 
 #include "conf/conf.h"
 #include "daemon/base/link.h"
+#include "daemon/supervisor/backoff.h"
 #include "daemon/supervisor/process_state.h"
 
 struct supervisor;
@@ -31,7 +32,8 @@ struct waiter;
 enum process_origin {
 	PROCESS_FILE, /* a configuration file */
 	PROCESS_CLIENT, /* Define; its definition is a file in RUNTIME/spool */
-	PROCESS_SERVER /* a forkserver; not shown by status */
+	PROCESS_SERVER, /* a forkserver; not shown by status */
+	PROCESS_HELPER /* a stop_command that runs; not shown by status */
 };
 
 enum process_end_kind {
@@ -64,8 +66,9 @@ struct process {
 	struct supervisor *supervisor;
 	struct conf *conf; /* reference: what def lies in */
 	const struct conf_process *def;
+	struct conf *next_conf; /* after an update: what it becomes once it is down; NULL */
+	const struct conf_process *next_def;
 	UT_hash_handle by_name; /* key: def->full_name */
-	UT_hash_handle by_pid; /* while pid is not 0 */
 
 	enum process_origin origin;
 	const enum process_state state; /* see process_enter() */
@@ -75,10 +78,10 @@ struct process {
 	bool told; /* its end was told */
 	bool daemon; /* the flag in force: def's, or as the client said */
 	bool removed; /* no longer configured: freed once it is down */
-	bool replaced; /* a new definition waits for its end */
 	bool escalate; /* STOPPING: SIGKILL after stopwaitsecs */
 	bool signal_due; /* stop signal to be sent as soon as it is known to be spawned */
 	bool kill_due;
+	bool event_queued; /* is in the supervisor's event queue */
 	bool spawn_queued; /* is in the supervisor's spawn queue */
 	bool cleaning; /* its tree is being killed */
 	bool executed; /* this incarnation is known to have executed */
@@ -88,27 +91,34 @@ struct process {
 	uint64_t incarnation; /* of the current or last life; 0: never started */
 	uint64_t instance; /* FOSTER_INSTANCE, random */
 	unsigned restarts; /* starts that nobody asked for */
-	unsigned failures; /* in a row: failed starts, and with native keys crashes */
-	unsigned crashes; /* of give_up, since crash_window_ns */
-	uint64_t crash_window_ns;
+	struct backoff backoff;
 	uint64_t started_ns, stopped_ns; /* CLOCK_BOOTTIME; 0: never */
 	uint64_t deadline_ns; /* when timer fires; 0: off */
 	uint64_t defined_real_ns; /* PROCESS_CLIENT: calendar */
 	uint64_t request_id; /* PROCESS_CLIENT: hash of the id of its Define */
 	struct process_end end;
 	struct process_asker asker;
+	char *told_reason; /* a forkserver's words for a failure whose facts follow; owned; NULL */
 	char *reason; /* of BACKOFF, FATAL: in words; owned; NULL */
 
 	const char *parent_name; /* another process; NULL: fosterd, or session; in conf or owned */
-	struct session *session; /* parent is a client; NULL */
+	struct session *session; /* of the client who made it, if transient or its parent; NULL */
+	bool session_is_parent;
 	uid_t owner; /* PROCESS_CLIENT: who defined it */
+	gid_t owner_gid;
+	gid_t *owner_groups; /* supplementary; owned */
+	size_t n_owner_groups;
 	int stdio[3], directory_fd; /* of `run`, until it is spawned; -1 */
 	bool terminal; /* stdio[0] is its terminal */
 
 	struct process *server; /* forkserver that makes it; NULL */
+	bool wait_server; /* its spawn waits for the server */
+	bool asked; /* counts among the server's n_asked */
+	unsigned n_asked; /* of a forkserver: spawns asked of it, not yet answered */
 	bool logs_sent; /* the logger knows its streams */
 
 	ev_timer timer;
+	unsigned left_behind; /* what the last look at its tree found */
 	struct process *next_event, *next_spawn, *next_clean; /* intrusive lists */
 	uint32_t events_due; /* set of 1 << enum process_event */
 	struct waiter *waiters; /* calls that wait for it */
@@ -146,6 +156,9 @@ void process_drain(struct supervisor *s);
 
 /* What the keeper says of its slot. */
 void process_fact(struct process *p, uint64_t incarnation, const struct link_slot *f);
+
+/* The forkserver's words for why incarnation could not be spawned; its facts follow. */
+void process_tell_reason(struct process *p, uint64_t incarnation, const char *words);
 
 /* What people ask for. They return 0, or -EALREADY when there is nothing to do (running, or not
  * running), or -EHOSTDOWN: its parent process is down. */

@@ -26,7 +26,7 @@
 #include "daemon/supervisor/process.h"
 
 struct rpc_server;
-struct waiter;
+struct front;
 struct subscriber;
 
 enum supervisor_phase {
@@ -39,7 +39,8 @@ enum supervisor_phase {
 struct supervisor_options {
 	const char *config; /* absolute */
 	const char *socket, *pidfile; /* NULL: as configured */
-	bool daemonize, nodaemon, resume, check, help_config;
+	bool daemonize, nodaemon, check, help_config;
+	const char *resume; /* runtime directory of a predecessor; NULL: the first */
 };
 
 struct supervisor {
@@ -47,6 +48,7 @@ struct supervisor {
 	struct supervisor_options options;
 	enum supervisor_phase phase;
 	struct conf *conf; /* what runs */
+	struct conf_sources *first_sources; /* until they are saved */
 	char *runtime_dir, *socket_path;
 	char **fork_environ; /* fosterd's own, less what is not for children; NULL-terminated */
 
@@ -54,28 +56,32 @@ struct supervisor {
 	ev_io on_link, on_link_writable;
 	struct keeper_backlog *backlog; /* messages that the link did not take */
 	struct link_welcome keeper; /* its facts */
+	pid_t logger_pid; /* 0: unknown */
 	int listen_fd;
 
 	struct process *processes; /* uthash by name, in order of creation */
-	struct process *processes_by_pid;
 	struct process **slots; /* by slot; NULL: free */
 	uint32_t n_slots, slots_used;
 	struct process *events, **events_end;
 	struct process *spawns, **spawns_end;
 	struct process *cleans;
 	ev_prepare before_wait;
-	ev_timer clean_again;
+	ev_timer clean_again, tell_status;
+	struct snapshot_entry *snapshot; /* while BOOTING */
+	size_t n_snapshot;
+	bool resumed;
+	bool any_parents; /* some process has, or had, another as its parent */
+	bool leaving_due; /* a shutdown may have come a step further */
 	unsigned n_running; /* for STATUS= */
 	bool status_due;
 
 	struct rpc_server *rpc;
 	struct session *sessions;
 	struct subscriber *subscribers;
-	struct waiter *any_waiters;
+	struct front *front; /* of rpc_methods.c */
 
 	int exit_status;
 	bool reload_due;
-	int leaving_priority; /* the wave that is being stopped */
 	uint64_t next_number; /* of run-N */
 };
 
@@ -86,6 +92,16 @@ int supervisor_run(const struct supervisor_options *options);
 
 /* Begin to leave: stop daemon processes, then FINISH with this exit status. */
 void supervisor_leave(struct supervisor *s, int exit_status);
+
+/* From the keeper: one slot of the snapshot, its end, a signal, its death. */
+void snapshot_slot(struct supervisor *s, uint32_t slot, uint64_t incarnation,
+		   const struct link_slot *facts, const char *name);
+void supervisor_welcome(struct supervisor *s);
+void supervisor_signalled(struct supervisor *s, int number);
+void supervisor_orphaned(struct supervisor *s);
+
+/* Make a process of the configuration known, and start it if that is what it says. */
+void supervisor_add(struct supervisor *s, const struct conf_process *def);
 
 /* A process has changed its state: parents, exit_on, the waves of a shutdown, subscribers. */
 void supervisor_noticed(struct supervisor *s, struct process *p, enum process_state from);
@@ -102,6 +118,13 @@ void keeper_notify(struct supervisor *s, const char *text); /* sd_notify(3) */
 
 /* ---- reload.c ---------------------------------------------------------------------------------- */
 
+/* The configuration to begin with: the files, or what a predecessor ran (RUNTIME/config). Problems
+ * are printed. 0, -EINVAL or another -errno. */
+int reload_first(struct supervisor *s);
+
+/* Save the sources of the running configuration for a successor. 0 or -errno. */
+int reload_save(const struct supervisor *s, const struct conf_sources *sources);
+
 /* Read the files again. 0 with a new conf and its sources, or -EINVAL with the reasons in diag. */
 int reload_read(struct supervisor *s, struct conf **ret_conf, struct conf_sources **ret_sources,
 		struct conf_diag *diag);
@@ -112,6 +135,12 @@ int reload_read(struct supervisor *s, struct conf **ret_conf, struct conf_source
 int reload_apply(struct supervisor *s, struct conf *conf, const struct conf_sources *sources,
 		 const char *const *names);
 
+/* What an update would do: each configured process that runs by another definition than conf's, or by
+ * none, or is not configured any more. */
+void reload_changes(struct supervisor *s, const struct conf *conf,
+		    void (*on_change)(void *data, enum conf_change change, const char *full_name),
+		    void *data);
+
 /* SIGHUP: both, with the outcome in the log. */
 void reload_all(struct supervisor *s);
 
@@ -121,7 +150,8 @@ void reload_all(struct supervisor *s);
 struct session *session_of(struct supervisor *s, pid_t pid, int pidfd);
 void session_attach(struct session *session, struct process *p);
 void session_detach(struct process *p);
-struct session *session_resume(struct supervisor *s, uint64_t id, int pidfd); /* takes pidfd */
+struct session *session_resume(struct supervisor *s, uint64_t id, pid_t pid,
+			       int pidfd); /* takes pidfd */
 struct session *session_find(const struct supervisor *s, uint64_t id);
 uint64_t session_id(const struct session *session);
 pid_t session_pid(const struct session *session);
@@ -129,11 +159,11 @@ pid_t session_pid(const struct session *session);
 /* ---- spool.c ----------------------------------------------------------------------------------- */
 
 /* A client's definition as a file; complete when it returns 0. */
-int spool_save(const struct supervisor *s, const struct process *p, const struct conf_definition *d,
-	       const char *id);
+int spool_save(const struct supervisor *s, const struct process *p,
+	       const struct conf_definition *d);
 void spool_remove(const struct supervisor *s, const char *full_name);
 /* Build the process of a slot again from its file. NULL: not there or not readable (logged). */
-struct process *spool_load(struct supervisor *s, const char *full_name);
+struct process *spool_load(struct supervisor *s, const char *full_name, uint32_t slot);
 
 /* ---- tree.c ------------------------------------------------------------------------------------ */
 
@@ -145,7 +175,8 @@ void tree_kill_all(struct supervisor *s);
 
 /* ---- front: rpc_methods.c, waiters.c, events.c --------------------------------------------------- */
 
-int methods_start(struct supervisor *s); /* serve the control socket */
+int methods_start(struct supervisor *s); /* serve the control socket; 0 or -errno */
+void methods_stop(struct supervisor *s); /* close every connection, free the front */
 
 /* State changes go to subscribers and to calls that wait. */
 void events_publish(struct supervisor *s, const struct process *p, enum process_state from,

@@ -1,0 +1,18 @@
+/* budget.h - descriptors are counted before they are needed
+ *
+ * A process costs the keeper a pidfd and one descriptor for each pipe it holds (stdin, stdout,
+ * stderr). A start that would exceed what the keeper may have is refused with that reason, instead of
+ * failing half way. The logger opens two for each stream, but closes files that it has not used for
+ * long; its share is bounded by the pipes. */
+#ifndef FOSTER_SUPERVISOR_BUDGET_H
+#define FOSTER_SUPERVISOR_BUDGET_H
+
+#include "daemon/supervisor/process.h"
+
+/* What a start of p would cost beyond what is in use; 0 when its pipes exist already. */
+unsigned budget_cost(const struct process *p);
+
+/* Whether p may start now: 0, or -EMFILE with the reason in words in *ret_reason (free()). */
+int budget_check(const struct process *p, char **ret_reason);
+
+#endif

@@ -1,0 +1,168 @@
+#include "daemon/supervisor/env.h"
+
+#include <pwd.h>
+
+#include "daemon/base/mem.h"
+#include "daemon/supervisor/supervisor.h"
+
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define OWN_MAX 24
+#define OWN_BYTES 640 /* of one variable of foster's own: a name or path and its key */
+
+/* Layers by reference; own holds what is made up here. */
+struct env {
+	const char **vars;
+	size_t n, capacity;
+	char own[OWN_MAX][OWN_BYTES];
+	size_t n_own;
+	int err;
+};
+
+static bool same_key(const char *a, const char *b)
+{
+	size_t n = strcspn(a, "=");
+
+	return strncmp(a, b, n + 1) == 0;
+}
+
+static void set(struct env *e, const char *var)
+{
+	for (size_t i = 0; i < e->n; i++) {
+		if (same_key(e->vars[i], var)) {
+			e->vars[i] = var;
+			return;
+		}
+	}
+	if (e->n == e->capacity) {
+		size_t capacity = e->capacity ? e->capacity * 2 : 64;
+		const char **vars = realloc(e->vars, capacity * sizeof *vars);
+
+		if (!vars) {
+			e->err = -ENOMEM;
+			return;
+		}
+		e->vars = vars;
+		e->capacity = capacity;
+	}
+	e->vars[e->n++] = var;
+}
+
+static void set_all(struct env *e, const char *const *vars)
+{
+	for (; vars && *vars; vars++)
+		set(e, *vars);
+}
+
+static void set_own(struct env *e, const char *key, const char *value)
+{
+	char *text = e->own[e->n_own++];
+
+	snprintf(text, OWN_BYTES, "%s=%s", key, value);
+	set(e, text);
+}
+
+static const char *inherited(const struct process *p, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (char **var = p->supervisor->fork_environ; var && *var; var++)
+		if (strncmp(*var, key, n) == 0 && (*var)[n] == '=')
+			return *var + n + 1;
+	return NULL;
+}
+
+static void set_clean(struct env *e, const struct process *p)
+{
+	const struct conf_program *program = p->def->program;
+	const char *lang = inherited(p, "LANG");
+	const char *user = program->user ? program->user : inherited(p, "USER");
+	const char *home = program->home ? program->home : inherited(p, "HOME");
+	const char *shell = program->shell ? program->shell : inherited(p, "SHELL");
+
+	set_own(e, "PATH", DEFAULT_PATH);
+	set_own(e, "HOME", home ? home : "/");
+	set_own(e, "USER", user ? user : "root");
+	set_own(e, "LOGNAME", user ? user : "root");
+	set_own(e, "SHELL", shell ? shell : "/bin/sh");
+	set_own(e, "LANG", lang ? lang : "C.UTF-8");
+}
+
+static void set_supervisor(struct env *e, const struct process *p)
+{
+	set_own(e, "SUPERVISOR_ENABLED", "1");
+	set_own(e, "SUPERVISOR_PROCESS_NAME", p->def->name);
+	set_own(e, "SUPERVISOR_GROUP_NAME", p->def->group);
+}
+
+static void set_foster(struct env *e, const struct process *p)
+{
+	char instance[24];
+
+	snprintf(instance, sizeof instance, "%016llx", (unsigned long long)p->instance);
+	set_own(e, "FOSTER_NAME", p->def->full_name);
+	set_own(e, "FOSTER_PROGRAM", p->def->program->name);
+	set_own(e, "FOSTER_GROUP", p->def->group);
+	set_own(e, "FOSTER_INSTANCE", instance);
+	set_own(e, "FOSTER_SOCKET", p->supervisor->socket_path);
+}
+
+int env_build(const struct process *p, struct buf *out)
+{
+	auto_free struct env *e = calloc(1, sizeof *e);
+	enum conf_method method = p->def->program->method;
+
+	if (!e)
+		return -ENOMEM;
+	if (p->origin == PROCESS_SERVER || method == CONF_FORK)
+		set_all(e, (const char *const *)p->supervisor->fork_environ);
+	else if (method == CONF_SPAWN)
+		set_clean(e, p);
+	set_supervisor(e, p);
+	set_all(e, p->def->environ);
+	set_foster(e, p);
+	for (size_t i = 0; i < e->n; i++)
+		buf_add_strz(out, e->vars[i]);
+	free(e->vars);
+	return e->err < 0 ? e->err : buf_error(out) < 0 ? buf_error(out) : (int)e->n;
+}
+
+const char *env_path(const struct process *p)
+{
+	const char *path = NULL;
+
+	for (const char *const *var = p->def->environ; var && *var; var++)
+		if (strncmp(*var, "PATH=", 5) == 0)
+			path = *var + 5;
+	if (!path && p->def->program->method != CONF_SPAWN)
+		path = inherited(p, "PATH");
+	return path ? path : DEFAULT_PATH;
+}
+
+static bool speaks_of_fosterd(const char *var)
+{
+	static const char *const exact[] = { "NOTIFY_SOCKET", "JOURNAL_STREAM", "INVOCATION_ID" };
+	static const char *const prefixes[] = { "WATCHDOG_", "LISTEN_" };
+	size_t n = strcspn(var, "=");
+
+	for (size_t i = 0; i < ARRAY_SIZE(exact); i++)
+		if (n == strlen(exact[i]) && strncmp(var, exact[i], n) == 0)
+			return true;
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+		if (strncmp(var, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
+	return false;
+}
+
+char **env_for_fork(char *const *environment)
+{
+	size_t n = 0, kept = 0;
+	char **copy;
+
+	while (environment[n])
+		n++;
+	copy = calloc(n + 1, sizeof *copy);
+	for (size_t i = 0; copy && i < n; i++)
+		if (!speaks_of_fosterd(environment[i]))
+			copy[kept++] = environment[i];
+	return copy;
+}

@@ -1,0 +1,22 @@
+/* env.h - the environment of a child
+ *
+ * Three layers, the later ones win: what the start method begins with (fork: fosterd's own less what
+ * speaks of fosterd alone; spawn: PATH HOME USER LOGNAME SHELL LANG; forkserver: the server adds its
+ * own), environment=, and foster's FOSTER_* (in a [supervisord] file SUPERVISOR_* come before
+ * environment=, as there). */
+#ifndef FOSTER_SUPERVISOR_ENV_H
+#define FOSTER_SUPERVISOR_ENV_H
+
+#include "daemon/base/buf.h"
+#include "daemon/supervisor/process.h"
+
+/* Append "K=V" strings, each with its NUL, to *out. Returns how many, or -ENOMEM. */
+int env_build(const struct process *p, struct buf *out);
+
+/* fosterd's own environment as children may see it: a copy, NULL-terminated, or NULL. */
+char **env_for_fork(char *const *environment);
+
+/* The value of PATH as the child would have it. Points into process or constant memory. */
+const char *env_path(const struct process *p);
+
+#endif

@@ -1,0 +1,339 @@
+#include "daemon/supervisor/forkserver.h"
+
+#include <signal.h>
+
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+#include "daemon/supervisor/process_internal.h"
+#include "daemon/supervisor/supervisor.h"
+
+#define SERVER_PREFIX "forkserver "
+#define BUILT_IN "native"
+#define HELPER_SUFFIX " stop-command"
+#define RESTART_DELAY_S 0.05
+#define RESTART_DELAY_MAX_S 10.
+#define GIVE_UP_COUNT 5
+#define GIVE_UP_S 10.
+#define STOP_WAIT_S 5.
+#define ARGS_MAX 256
+
+static const struct process_asker foster = { .kind = ASKED_FOSTER };
+
+/* ---- definitions of our own ----------------------------------------------------------------------- */
+
+struct internal {
+	struct conf_program program;
+	struct conf_process process;
+};
+
+static const char *const no_strings[] = { NULL };
+
+static struct conf *new_conf(const char *name, struct internal **ret)
+{
+	struct conf *c = calloc(1, sizeof *c);
+	struct internal *in = c ? arena_alloc(&c->arena, sizeof *in) : NULL;
+	char *copy = in ? arena_strdup(&c->arena, name) : NULL;
+
+	if (!copy) {
+		free(c);
+		return NULL;
+	}
+	c->refs = 1;
+	c->programs = &in->program;
+	c->processes = &in->process;
+	c->n_programs = c->n_processes = 1;
+	in->program = (struct conf_program){
+		.name = copy,
+		.daemon = true,
+		.restart = { .autorestart = CONF_NEVER, .delay = CONF_UNSET },
+		.stopsignal = SIGTERM,
+		.stopwaitsecs = STOP_WAIT_S,
+		.kill_scope = CONF_PROCESS,
+		.uid = (uid_t)-1,
+		.gid = (gid_t)-1,
+		.umask = -1,
+		.own_session = true,
+	};
+	in->process = (struct conf_process){ .program = &in->program,
+					     .name = copy,
+					     .group = copy,
+					     .full_name = copy,
+					     .args = no_strings,
+					     .environ = no_strings };
+	*ret = in;
+	return c;
+}
+
+static const char *const *copy_strings(struct arena *a, const char *const *strings)
+{
+	size_t n = 0;
+	const char **copy;
+
+	while (strings && strings[n])
+		n++;
+	copy = arena_alloc(a, (n + 1) * sizeof *copy);
+	for (size_t i = 0; copy && i < n; i++) {
+		copy[i] = arena_strdup(a, strings[i]);
+		if (!copy[i])
+			return NULL;
+	}
+	return copy;
+}
+
+/* Beside our own executable, else in LIBEXECDIR: as the keeper looks for us. */
+static void find_beside(const char *name, char *path, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", path, size - 1);
+	char *slash;
+
+	path[n > 0 ? n : 0] = '\0';
+	slash = strrchr(path, '/');
+	if (slash) {
+		snprintf(slash + 1, size - (size_t)(slash + 1 - path), "%s", name);
+		if (access(path, X_OK) == 0)
+			return;
+	}
+	snprintf(path, size, "%s/%s", FOSTER_LIBEXECDIR, name);
+}
+
+/* argv of a forkserver: its own command, or ours with the preload list behind it. */
+static const char *const *server_argv(struct arena *a, const struct conf_forkserver *f)
+{
+	const char *argv[ARGS_MAX + 3];
+	char path[4096];
+	size_t n = 0;
+
+	if (f && f->type == CONF_FS_COMMAND)
+		return copy_strings(a, f->command);
+	if (f && f->type == CONF_FS_PYTHON)
+		argv[n++] = f->interpreter;
+	find_beside(n ? "foster-forkserver.py" : "foster-forkserver", path, sizeof path);
+	argv[n++] = path;
+	for (const char *const *p = f ? f->preload : no_strings; *p && n < ARGS_MAX; p++)
+		argv[n++] = *p;
+	argv[n] = NULL;
+	return copy_strings(a, argv);
+}
+
+static struct conf *server_conf(const struct supervisor *s, const char *name)
+{
+	const char *which = name + strlen(SERVER_PREFIX);
+	const struct conf_forkserver *f = conf_find_forkserver(s->conf, which);
+	struct internal *in;
+	struct conf *c;
+
+	if (!f && strcmp(which, BUILT_IN) != 0)
+		return NULL;
+	c = new_conf(name, &in);
+	if (!c)
+		return NULL;
+	in->program.restart = (struct conf_restart){ .autorestart = CONF_ALWAYS,
+						     .native = true,
+						     .delay = RESTART_DELAY_S,
+						     .delay_max = RESTART_DELAY_MAX_S,
+						     .give_up_count = GIVE_UP_COUNT,
+						     .give_up_secs = GIVE_UP_S };
+	in->process.argv = server_argv(&c->arena, f);
+	if (f) {
+		in->program.user = f->user ? arena_strdup(&c->arena, f->user) : NULL;
+		in->program.uid = f->uid;
+		in->program.gid = f->gid;
+		in->process.directory = f->directory ? arena_strdup(&c->arena, f->directory) : NULL;
+		in->process.environ = copy_strings(&c->arena, f->environ);
+	}
+	if (in->process.argv)
+		return c;
+	conf_unref(c);
+	return NULL;
+}
+
+static struct process *add(struct supervisor *s, struct conf *c, enum process_origin origin,
+			   const uint32_t *slot)
+{
+	struct process *p = NULL;
+
+	if (c)
+		p = slot ? process_new_in_slot(s, c, c->processes, origin, *slot)
+			 : process_new(s, c, c->processes, origin);
+	conf_unref(c);
+	return p;
+}
+
+/* ---- forkservers ------------------------------------------------------------------------------------ */
+
+static struct process *server_of(struct process *p)
+{
+	const char *which = p->def->program->forkserver;
+	char name[CONF_NAME_MAX + sizeof SERVER_PREFIX];
+	struct process *server;
+
+	snprintf(name, sizeof name, SERVER_PREFIX "%s", which ? which : BUILT_IN);
+	server = process_find(p->supervisor, name);
+	if (!server)
+		server = add(p->supervisor, server_conf(p->supervisor, name), PROCESS_SERVER, NULL);
+	return server;
+}
+
+int forkserver_ready(struct process *p, char **ret_reason)
+{
+	struct process *server = server_of(p);
+
+	if (!server) {
+		*ret_reason = strdup("its forkserver cannot be set up: Cannot allocate memory");
+		return -ENOMEM;
+	}
+	p->server = server;
+	if (server->state == PROCESS_RUNNING && server->n_asked < FORKSERVER_ASKED_MAX) {
+		server->n_asked++;
+		p->asked = true;
+		return 1;
+	}
+	p->wait_server = true;
+	if (!process_state_is_up(server->state) || server->state == PROCESS_STOPPING)
+		(void)process_ask_start(server, &foster);
+	return 0;
+}
+
+/* Let up to n of those that wait for it try again. */
+static void wake(struct process *server, unsigned n)
+{
+	struct supervisor *s = server->supervisor;
+
+	for (struct process *p = s->processes; p && n; p = p->by_name.next) {
+		if (p->wait_server && p->server == server) {
+			p->wait_server = false;
+			process_queue_spawn_again(p);
+			n--;
+		}
+	}
+}
+
+void forkserver_answered(struct process *p)
+{
+	if (!p->asked)
+		return;
+	p->asked = false;
+	p->server->n_asked--;
+	wake(p->server, 1);
+}
+
+static void fail_waiting(struct process *server, const char *text)
+{
+	for (struct process *p = server->supervisor->processes; p; p = p->by_name.next) {
+		if (p->wait_server && p->server == server) {
+			p->wait_server = false;
+			process_cannot_spawn(p, LINK_STEP_SERVER, EHOSTDOWN, text);
+		}
+	}
+}
+
+void forkserver_noticed(struct process *server)
+{
+	if (server->state == PROCESS_RUNNING) {
+		server->n_asked = 0;
+		wake(server, FORKSERVER_ASKED_MAX);
+	} else if (!process_state_is_up(server->state)) {
+		fail_waiting(server, server->reason ? server->reason : "its forkserver has ended");
+	}
+}
+
+void forkserver_failed(struct process *server, const char *text)
+{
+	log_error(process_name(server), "%s", text);
+	fail_waiting(server, text);
+}
+
+void forkserver_changed(struct supervisor *s, const char *name)
+{
+	char full[CONF_NAME_MAX + sizeof SERVER_PREFIX];
+	struct process *server;
+	struct conf *c;
+
+	snprintf(full, sizeof full, SERVER_PREFIX "%s", name);
+	server = process_find(s, full);
+	c = server ? server_conf(s, full) : NULL;
+	if (c) {
+		process_redefine(server, c, c->processes);
+		if (process_state_is_up(server->state))
+			(void)process_ask_restart(server, &foster);
+	} else if (server) {
+		(void)process_ask_stop(server, &foster);
+	}
+	conf_unref(c);
+}
+
+/* ---- stop commands ---------------------------------------------------------------------------------- */
+
+static const char *const *helper_environ(struct arena *a, const struct process *p)
+{
+	const char *vars[ARGS_MAX + 2];
+	char pid[32];
+	size_t n = 0;
+
+	snprintf(pid, sizeof pid, "FOSTER_PID=%d", p->pid);
+	for (; p->def->environ && p->def->environ[n] && n < ARGS_MAX; n++)
+		vars[n] = p->def->environ[n];
+	vars[n++] = pid;
+	vars[n] = NULL;
+	return copy_strings(a, vars);
+}
+
+void helper_run(struct process *p, const char *const *argv)
+{
+	char name[CONF_NAME_MAX + sizeof HELPER_SUFFIX];
+	struct internal *in;
+	struct process *helper;
+	struct conf *c;
+
+	snprintf(name, sizeof name, "%s" HELPER_SUFFIX, process_name(p));
+	if (process_find(p->supervisor, name))
+		return; /* it runs already */
+	c = new_conf(name, &in);
+	if (!c)
+		return;
+	in->program.user =
+		p->def->program->user ? arena_strdup(&c->arena, p->def->program->user) : NULL;
+	in->program.uid = p->def->program->uid;
+	in->program.gid = p->def->program->gid;
+	in->program.umask = p->def->program->umask;
+	in->process.argv = copy_strings(&c->arena, argv);
+	in->process.environ = helper_environ(&c->arena, p);
+	in->process.directory =
+		p->def->directory ? arena_strdup(&c->arena, p->def->directory) : NULL;
+	helper = add(p->supervisor, c, PROCESS_HELPER, NULL);
+	if (!helper) {
+		log_error(process_name(p), "stop_command cannot be run: %m");
+		return;
+	}
+	helper->removed = true; /* forgotten when it has ended */
+	helper->want_up = true;
+	process_post(helper, PROCESS_EV_START);
+}
+
+struct process *internal_resume(struct supervisor *s, const char *name, uint32_t slot)
+{
+	size_t n = strlen(name), suffix = strlen(HELPER_SUFFIX);
+	struct internal *in;
+	struct process *p;
+
+	if (strncmp(name, SERVER_PREFIX, strlen(SERVER_PREFIX)) == 0)
+		return add(s, server_conf(s, name), PROCESS_SERVER, &slot);
+	if (n <= suffix || strcmp(name + n - suffix, HELPER_SUFFIX) != 0)
+		return NULL;
+	p = add(s, new_conf(name, &in), PROCESS_HELPER, &slot);
+	if (p)
+		p->removed = true;
+	return p;
+}
+
+struct process *internal_ghost(struct supervisor *s, const char *name, uint32_t slot)
+{
+	struct internal *in;
+	struct process *p = add(s, new_conf(name, &in), PROCESS_HELPER, &slot);
+
+	if (!p)
+		return NULL;
+	p->removed = true;
+	in->program.kill_scope = CONF_TREE;
+	return p;
+}

@@ -1,0 +1,29 @@
+/* process_internal.h - between process.c, process_event.c and process_act.c; for nobody else */
+#ifndef FOSTER_SUPERVISOR_PROCESS_INTERNAL_H
+#define FOSTER_SUPERVISOR_PROCESS_INTERNAL_H
+
+#include "daemon/supervisor/process.h"
+
+/* process.c */
+int process_take_slot(struct supervisor *s, uint32_t slot, struct process *p);
+struct process *process_new_in_slot(struct supervisor *s, struct conf *conf,
+				    const struct conf_process *def, enum process_origin origin,
+				    uint32_t slot);
+void process_discard(struct process *p); /* free its memory, at exit: the keeper keeps its slot */
+void process_close_given(struct process *p); /* descriptors of `run` that are not needed any more */
+void process_take_next(struct process *p); /* the definition of an update, now that it is down */
+
+/* process_event.c */
+void process_init_timer(struct process *p);
+void process_unqueue(struct process *p); /* out of every list, timer stopped */
+
+void process_cancel_spawn(struct process *p); /* it was queued, never asked for */
+void process_queue_spawn_again(
+	struct process *p); /* the same incarnation: what it waited for is there */
+void process_cannot_spawn(struct process *p, enum link_step step, int err, const char *words);
+
+/* process_act.c */
+void process_drain_spawns(struct supervisor *s); /* send as many as the link takes */
+void process_forget_logs(struct process *p); /* the logger drains and closes its pipes */
+
+#endif

@@ -1,0 +1,108 @@
+/* process_note.c - what a successor must know, to and from a slot's note */
+#include <assert.h>
+#include <string.h>
+
+#include "daemon/supervisor/process.h"
+#include "daemon/supervisor/supervisor.h"
+
+#define NOTE_VERSION 1
+
+enum note_flag {
+	NOTE_WANT_UP = 1,
+	NOTE_WAIT_PARENT = 2,
+	NOTE_TOLD = 4,
+	NOTE_ESCALATE = 8,
+	NOTE_REMOVED = 16,
+	NOTE_SESSION_IS_PARENT = 32,
+	NOTE_TRANSIENT = 64
+};
+
+struct note {
+	uint8_t version, state, flags, end_kind;
+	uint8_t asker_kind, step;
+	uint16_t start_failures;
+	uint32_t failures, crashes, restarts;
+	int32_t end_status;
+	uint32_t asker_uid, asker_pid;
+	uint64_t window_ns, deadline_ns, started_ns, stopped_ns;
+	uint64_t instance, session;
+	uint32_t utime_ms, stime_ms, maxrss_kb, reserved;
+};
+
+static_assert(sizeof(struct note) <= LINK_NOTE_BYTES, "a note fits its slot");
+
+void process_note_write(const struct process *p, struct link_note *note)
+{
+	struct note n = {
+		.version = NOTE_VERSION,
+		.state = (uint8_t)p->state,
+		.flags = (uint8_t)((p->want_up ? NOTE_WANT_UP : 0) |
+				   (p->wait_parent ? NOTE_WAIT_PARENT : 0) |
+				   (p->told ? NOTE_TOLD : 0) | (p->escalate ? NOTE_ESCALATE : 0) |
+				   (p->removed ? NOTE_REMOVED : 0) |
+				   (p->session_is_parent ? NOTE_SESSION_IS_PARENT : 0) |
+				   (p->transient ? NOTE_TRANSIENT : 0)),
+		.end_kind = (uint8_t)p->end.kind,
+		.asker_kind = (uint8_t)p->asker.kind,
+		.step = (uint8_t)p->end.step,
+		.start_failures = (uint16_t)p->backoff.start_failures,
+		.failures = p->backoff.failures,
+		.crashes = p->backoff.crashes,
+		.restarts = p->restarts,
+		.end_status = p->end.status,
+		.asker_uid = p->asker.uid,
+		.asker_pid = (uint32_t)p->asker.pid,
+		.window_ns = p->backoff.window_ns,
+		.deadline_ns = p->deadline_ns,
+		.started_ns = p->started_ns,
+		.stopped_ns = p->stopped_ns,
+		.instance = p->instance,
+		.session = p->session ? session_id(p->session) : 0,
+		.utime_ms = (uint32_t)(p->end.utime_us / 1000),
+		.stime_ms = (uint32_t)(p->end.stime_us / 1000),
+		.maxrss_kb = (uint32_t)p->end.maxrss_kb,
+	};
+
+	memset(note, 0, sizeof *note);
+	memcpy(note->bytes, &n, sizeof n);
+}
+
+bool process_note_read(struct process *p, const struct link_note *note)
+{
+	struct session *session;
+	struct note n;
+
+	memcpy(&n, note->bytes, sizeof n);
+	if (n.version != NOTE_VERSION || n.state >= PROCESS_STATE_MAX)
+		return false;
+	*(enum process_state *)&p->state = n.state;
+	p->want_up = n.flags & NOTE_WANT_UP;
+	p->wait_parent = n.flags & NOTE_WAIT_PARENT;
+	p->told = n.flags & NOTE_TOLD;
+	p->escalate = n.flags & NOTE_ESCALATE;
+	p->removed = n.flags & NOTE_REMOVED;
+	p->session_is_parent = n.flags & NOTE_SESSION_IS_PARENT;
+	p->transient = n.flags & NOTE_TRANSIENT;
+	p->end = (struct process_end){ .kind = n.end_kind,
+				       .status = n.end_status,
+				       .step = n.step,
+				       .utime_us = n.utime_ms * 1000ULL,
+				       .stime_us = n.stime_ms * 1000ULL,
+				       .maxrss_kb = n.maxrss_kb };
+	p->asker.kind = n.asker_kind;
+	p->asker.uid = n.asker_uid;
+	p->asker.pid = (pid_t)n.asker_pid;
+	p->backoff = (struct backoff){ .start_failures = n.start_failures,
+				       .failures = n.failures,
+				       .crashes = n.crashes,
+				       .window_ns = n.window_ns };
+	p->restarts = n.restarts;
+	p->deadline_ns = n.deadline_ns;
+	p->started_ns = n.started_ns;
+	p->stopped_ns = n.stopped_ns;
+	p->instance = n.instance;
+	session = n.session ? session_find(p->supervisor, n.session) : NULL;
+	if (session)
+		session_attach(session, p);
+	return true;
+}

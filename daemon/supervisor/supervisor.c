@@ -1,0 +1,487 @@
+/* supervisor.c - the owner of everything: boot, resume, shutdown */
+#include "daemon/supervisor/supervisor.h"
+
+#include <limits.h>
+#include <signal.h>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+#include "daemon/supervisor/env.h"
+#include "daemon/supervisor/forkserver.h"
+#include "daemon/supervisor/process_internal.h"
+#include "daemon/supervisor/returncode.h"
+
+#define LINK_FD 3
+#define STATUS_DELAY_S 0.2
+
+static const struct process_asker foster = { .kind = ASKED_FOSTER };
+
+/* ---- boot ---------------------------------------------------------------------------------------- */
+
+/* RUNTIME and the socket: -s > socket= > $FOSTER_SOCKET > RUNTIME/foster.sock. */
+static int choose_paths(struct supervisor *s)
+{
+	const char *xdg = getenv("XDG_RUNTIME_DIR"), *env = getenv("FOSTER_SOCKET");
+	const char *runtime = s->options.resume ? s->options.resume : s->conf->main.runtime_dir;
+	const char *socket = s->options.socket ? s->options.socket : s->conf->main.socket;
+	char *text = NULL;
+	int n = 0;
+
+	if (runtime)
+		text = strdup(runtime);
+	else if (geteuid() == 0)
+		text = strdup(FOSTER_RUNDIR "/foster");
+	else if (xdg && xdg[0] == '/')
+		n = asprintf(&text, "%s/foster", xdg);
+	else
+		log_error("fosterd", "runtime_dir= is not given and XDG_RUNTIME_DIR is not set");
+	if (!text || n < 0)
+		return -ENOENT;
+	s->runtime_dir = text;
+	if (socket || (env && env[0] == '/'))
+		s->socket_path = strdup(socket ? socket : env);
+	else if (asprintf(&s->socket_path, "%s/foster.sock", s->runtime_dir) < 0)
+		s->socket_path = NULL;
+	return s->socket_path ? 0 : -ENOMEM;
+}
+
+static struct link_part string_part(const char *text)
+{
+	return (struct link_part){ text ? text : "", text ? strlen(text) + 1 : 1 };
+}
+
+static void send_boot(struct supervisor *s)
+{
+	const struct conf_main *m = &s->conf->main;
+	struct link_head h = { .type = LINK_BOOT };
+	struct link_boot boot = {
+		.socket_mode = (uint32_t)m->socket_mode,
+		.socket_uid = m->socket_uid,
+		.socket_gid = m->socket_gid,
+		.uid = m->user ? m->uid : (uid_t)-1,
+		.gid = m->user ? m->gid : (gid_t)-1,
+		.umask = m->umask,
+		.daemonize = m->daemonize && !s->options.nodaemon,
+		.minfds = m->minfds,
+		.logfile_maxbytes = m->logfile_maxbytes,
+		.logfile_backups = m->logfile_backups,
+		.watchdog_ms = (uint32_t)(m->watchdog * 1000),
+	};
+	struct link_part parts[] = {
+		{ &boot, sizeof boot },
+		string_part(s->runtime_dir),
+		string_part(s->socket_path),
+		string_part(s->options.pidfile ? s->options.pidfile : m->pidfile),
+		string_part(m->logfile),
+		string_part(m->directory),
+		string_part(m->user),
+	};
+
+	keeper_send(s, &h, parts, ARRAY_SIZE(parts), NULL, 0);
+}
+
+/* ---- the snapshot --------------------------------------------------------------------------------- */
+
+struct snapshot_entry {
+	uint32_t slot;
+	uint64_t incarnation;
+	struct link_slot facts;
+	char *name;
+};
+
+void snapshot_slot(struct supervisor *s, uint32_t slot, uint64_t incarnation,
+		   const struct link_slot *facts, const char *name)
+{
+	struct snapshot_entry *more;
+
+	for (size_t i = 0; !name && i < s->n_snapshot; i++) /* a later report of one we have */
+		if (s->snapshot[i].slot == slot) {
+			s->snapshot[i].facts = *facts;
+			s->snapshot[i].incarnation = incarnation;
+		}
+	if (!name || !name[0])
+		return;
+	more = realloc(s->snapshot, (s->n_snapshot + 1) * sizeof *more);
+	if (!more) {
+		log_error(name, "cannot be taken over: %s", strerror(ENOMEM));
+		return;
+	}
+	s->snapshot = more;
+	s->snapshot[s->n_snapshot++] = (struct snapshot_entry){
+		.slot = slot, .incarnation = incarnation, .facts = *facts, .name = strdup(name)
+	};
+}
+
+static struct process *process_of_entry(struct supervisor *s, const struct snapshot_entry *e)
+{
+	const struct conf_process *def = conf_find_process(s->conf, e->name);
+	struct process *p;
+
+	if (def)
+		return process_new_in_slot(s, s->conf, def, PROCESS_FILE, e->slot);
+	p = spool_load(s, e->name, e->slot);
+	if (!p)
+		p = internal_resume(s, e->name, e->slot);
+	return p ? p : internal_ghost(s, e->name, e->slot);
+}
+
+static void take_over(struct supervisor *s)
+{
+	size_t n = s->n_snapshot;
+
+	for (size_t i = 0; i < n; i++) /* all must exist before any is looked at */
+		(void)process_of_entry(s, &s->snapshot[i]);
+	for (size_t i = 0; i < n; i++) {
+		const struct snapshot_entry *e = &s->snapshot[i];
+		struct process *p = process_find(s, e->name);
+
+		if (!p)
+			continue;
+		if (process_note_read(p, &e->facts.note))
+			process_resumed(p, e->incarnation, &e->facts);
+		else
+			log_error(e->name, "its note cannot be read");
+	}
+	for (size_t i = 0; i < n; i++)
+		free(s->snapshot[i].name);
+	free(take_ptr(s->snapshot));
+	s->n_snapshot = 0;
+}
+
+/* ---- up ------------------------------------------------------------------------------------------- */
+
+void supervisor_add(struct supervisor *s, const struct conf_process *def)
+{
+	struct process *p = process_new(s, s->conf, def, PROCESS_FILE);
+
+	if (!p) {
+		log_error(def->full_name, "cannot be added: %m");
+		return;
+	}
+	if (def->program->autostart)
+		(void)process_ask_start(p, &foster);
+}
+
+static void send_ready(struct supervisor *s)
+{
+	struct link_head h = { .type = LINK_READY };
+
+	keeper_send(s, &h, NULL, 0, NULL, 0);
+	keeper_notify(s, "READY=1");
+	s->status_due = true;
+}
+
+static void fail_boot(struct supervisor *s, const char *what, int err)
+{
+	log_error("fosterd", "cannot %s: %s", what, strerror(err));
+	s->exit_status = 1;
+	ev_break(s->loop, EVBREAK_ALL);
+}
+
+void supervisor_welcome(struct supervisor *s)
+{
+	int r = 0;
+
+	if (s->phase != SUPERVISOR_BOOTING)
+		return;
+	s->resumed = s->keeper.resumed;
+	s->logger_pid = s->keeper.logger_pid;
+	if (s->first_sources && !s->options.resume)
+		r = reload_save(s, s->first_sources);
+	conf_sources_free(take_ptr(s->first_sources));
+	if (r < 0) {
+		fail_boot(s, "save the configuration in the runtime directory", -r);
+		return;
+	}
+	s->phase = SUPERVISOR_UP;
+	take_over(s);
+	for (size_t i = 0; i < s->conf->n_processes; i++)
+		if (!process_find(s, s->conf->processes[i].full_name))
+			supervisor_add(s, &s->conf->processes[i]);
+	r = methods_start(s);
+	if (r < 0) {
+		fail_boot(s, "serve the control socket", -r);
+		return;
+	}
+	send_ready(s);
+	if (s->resumed)
+		log_info("supervisor", "has taken over %u processes",
+			 HASH_CNT(by_name, s->processes));
+	else
+		log_info("fosterd", "%s, PID %d, listens on %s", FOSTER_VERSION,
+			 s->keeper.keeper_pid, s->socket_path);
+}
+
+/* ---- changes of state ------------------------------------------------------------------------------ */
+
+static void tell_children(struct supervisor *s, struct process *parent, bool up)
+{
+	for (struct process *p = s->processes; p; p = p->by_name.next) {
+		if (!p->parent_name || strcmp(p->parent_name, process_name(parent)) != 0)
+			continue;
+		if (up)
+			process_parent_up(p);
+		else
+			process_parent_down(p);
+	}
+}
+
+static void check_exit_on(struct supervisor *s, struct process *p)
+{
+	const char *name = s->conf->main.exit_on;
+
+	if (!name || s->phase != SUPERVISOR_UP || strcmp(name, process_name(p)) != 0 ||
+	    !process_is_settled_down(p) || p->end.kind == PROCESS_NEVER)
+		return;
+	log_info(name, "has ended for good, and so does fosterd (exit_on)");
+	supervisor_leave(s, p->end.kind == PROCESS_ENDED
+				    ? returncode_for_shell(returncode_of(p->end.status))
+				    : 1);
+}
+
+void supervisor_noticed(struct supervisor *s, struct process *p, enum process_state from)
+{
+	if (p->state == PROCESS_RUNNING && s->any_parents)
+		tell_children(s, p, true);
+	if (process_state_is_alive(from) && !process_state_is_alive(p->state) && s->any_parents)
+		tell_children(s, p, false);
+	if (p->origin == PROCESS_SERVER)
+		forkserver_noticed(p);
+	check_exit_on(s, p);
+	if (s->phase == SUPERVISOR_LEAVING)
+		s->leaving_due = true;
+}
+
+/* ---- leaving ---------------------------------------------------------------------------------------- */
+
+static bool is_people_s(const struct process *p)
+{
+	return p->origin == PROCESS_FILE || p->origin == PROCESS_CLIENT;
+}
+
+static bool goes_with_us(const struct process *p)
+{
+	return p->daemon || p->removed;
+}
+
+/* A process whose own daemons are still up waits for them. */
+static bool has_living_child(const struct supervisor *s, const struct process *parent)
+{
+	for (const struct process *p = s->processes; s->any_parents && p; p = p->by_name.next)
+		if (p->parent_name && strcmp(p->parent_name, process_name(parent)) == 0 &&
+		    goes_with_us(p) && process_state_is_up(p->state))
+			return true;
+	return false;
+}
+
+/* The highest priority value that is still up; INT_MIN when nothing is. */
+static int highest_priority(const struct supervisor *s)
+{
+	int highest = INT_MIN;
+
+	for (const struct process *p = s->processes; p; p = p->by_name.next)
+		if (is_people_s(p) && goes_with_us(p) && process_state_is_up(p->state) &&
+		    p->def->program->priority > highest)
+			highest = p->def->program->priority;
+	return highest;
+}
+
+static bool anybody_to_wait_for(const struct supervisor *s)
+{
+	for (const struct process *p = s->processes; p; p = p->by_name.next)
+		if (is_people_s(p) && process_state_is_alive(p->state) && !goes_with_us(p))
+			return true;
+	return false;
+}
+
+/* Forkservers and stop commands go last. Returns whether one is still there. */
+static bool stop_our_own(struct supervisor *s)
+{
+	bool any = false;
+
+	for (struct process *p = s->processes; p; p = p->by_name.next) {
+		if (is_people_s(p) || !process_state_is_up(p->state))
+			continue;
+		any = true;
+		if (p->state != PROCESS_STOPPING)
+			(void)process_ask_stop(p, &foster);
+	}
+	return any;
+}
+
+static void finish(struct supervisor *s)
+{
+	struct link_head h = { .type = LINK_FINISH };
+	struct link_finish f = { .status = s->exit_status };
+	struct link_part part = { &f, sizeof f };
+
+	s->phase = SUPERVISOR_GONE;
+	methods_stop(s);
+	keeper_send(s, &h, &part, 1, NULL, 0);
+}
+
+/* One wave after the other: all of the highest priority value at once, then, when they are gone, the
+ * next; then, with on_exit=join, those that are no daemons are waited for. */
+static void leave_further(struct supervisor *s)
+{
+	int priority = highest_priority(s);
+
+	s->leaving_due = false;
+	if (priority != INT_MIN) {
+		for (struct process *p = s->processes; p; p = p->by_name.next)
+			if (is_people_s(p) && goes_with_us(p) && process_state_is_up(p->state) &&
+			    p->state != PROCESS_STOPPING && p->def->program->priority == priority &&
+			    !has_living_child(s, p))
+				(void)process_ask_stop(p, &foster);
+		return;
+	}
+	if (s->conf->main.join && anybody_to_wait_for(s))
+		return;
+	if (!stop_our_own(s))
+		finish(s);
+}
+
+void supervisor_leave(struct supervisor *s, int exit_status)
+{
+	if (s->phase != SUPERVISOR_UP)
+		return;
+	s->phase = SUPERVISOR_LEAVING;
+	s->exit_status = exit_status;
+	s->leaving_due = true;
+	log_info("fosterd", "shutting down");
+	keeper_notify(s, "STOPPING=1\nSTATUS=Stopping processes");
+	waiters_shutdown(s);
+}
+
+void supervisor_orphaned(struct supervisor *s)
+{
+	if (s->phase == SUPERVISOR_UP || s->phase == SUPERVISOR_LEAVING) {
+		log_error("supervisor", "fosterd is gone; ending what was to end with it");
+		tree_kill_all(s);
+		s->exit_status = 1;
+	}
+	ev_break(s->loop, EVBREAK_ALL);
+}
+
+/* ---- signals and status ------------------------------------------------------------------------------ */
+
+static void log_table(const struct supervisor *s)
+{
+	for (const struct process *p = s->processes; p; p = p->by_name.next)
+		log_info(process_name(p), "%s, slot %u, incarnation %llu, PID %d, restarts %u",
+			 process_state_name(p->state), p->slot, (unsigned long long)p->incarnation,
+			 p->pid, p->restarts);
+}
+
+void supervisor_signalled(struct supervisor *s, int number)
+{
+	struct link_head reopen = { .type = LINK_REOPEN };
+
+	switch (number) {
+	case SIGHUP:
+		if (s->phase == SUPERVISOR_UP)
+			reload_all(s);
+		break;
+	case SIGUSR1:
+		log_table(s);
+		break;
+	case SIGUSR2:
+		keeper_send(s, &reopen, NULL, 0, NULL, 0);
+		break;
+	default:
+		supervisor_leave(s, 0);
+	}
+}
+
+static void on_tell_status(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct supervisor *s = container_of(w, struct supervisor, tell_status);
+	char text[64];
+
+	(void)loop;
+	(void)revents;
+	if (s->phase != SUPERVISOR_UP)
+		return;
+	snprintf(text, sizeof text, "STATUS=%u processes are running", s->n_running);
+	keeper_notify(s, text);
+}
+
+/* Soon, once for many changes; only if somebody listens. */
+static void plan_status(struct supervisor *s)
+{
+	s->status_due = false;
+	if (!getenv("NOTIFY_SOCKET") || ev_is_active(&s->tell_status))
+		return;
+	ev_timer_set(&s->tell_status, STATUS_DELAY_S, 0.);
+	ev_timer_start(s->loop, &s->tell_status);
+}
+
+/* ---- one turn ------------------------------------------------------------------------------------------ */
+
+static void before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	struct supervisor *s = container_of(w, struct supervisor, before_wait);
+
+	(void)revents;
+	if (s->phase == SUPERVISOR_UP || s->phase == SUPERVISOR_LEAVING) {
+		do {
+			process_drain(s);
+			tree_turn(s);
+			process_drain_spawns(s);
+			if (s->leaving_due && !s->events)
+				leave_further(s);
+		} while (s->events || (s->spawns && !keeper_is_congested(s)));
+	}
+	if (s->status_due)
+		plan_status(s);
+	keeper_flush(s);
+	if (s->phase == SUPERVISOR_GONE && !keeper_is_congested(s))
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void free_all(struct supervisor *s)
+{
+	struct process *p, *next;
+
+	HASH_ITER(by_name, s->processes, p, next)
+	{
+		HASH_DELETE(by_name, s->processes, p);
+		process_discard(p);
+	}
+	conf_unref(s->conf);
+	free(s->slots);
+	free(s->runtime_dir);
+	free(s->socket_path);
+	free(s->fork_environ);
+}
+
+int supervisor_run(const struct supervisor_options *options)
+{
+	static struct supervisor s;
+	int r;
+
+	s.options = *options;
+	s.listen_fd = -1;
+	s.events_end = &s.events;
+	s.spawns_end = &s.spawns;
+	s.exit_status = 1;
+	srand48((long)(clock_real_ns() ^ (uint64_t)getpid()));
+	s.loop = ev_loop_new(EVFLAG_NOENV);
+	s.fork_environ = env_for_fork(environ);
+	if (!s.loop || !s.fork_environ)
+		return 1;
+	r = reload_first(&s);
+	if (r < 0)
+		return 2;
+	log_set_level(s.conf->main.loglevel);
+	if (choose_paths(&s) < 0 || keeper_open(&s, LINK_FD) < 0)
+		return 1;
+	ev_prepare_init(&s.before_wait, before_wait);
+	ev_prepare_start(s.loop, &s.before_wait);
+	ev_timer_init(&s.tell_status, on_tell_status, 0., 0.);
+	send_boot(&s);
+	ev_run(s.loop, 0);
+	free_all(&s);
+	return s.exit_status;
+}

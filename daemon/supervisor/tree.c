@@ -1,0 +1,262 @@
+/* tree.c - what a main process leaves behind
+ *
+ * When the main process of a stopped program is gone, its descendants have fallen to the keeper, which
+ * is a subreaper: they are children of the keeper that are no slot's main process and no part, or
+ * descendants of such. An orphan belongs to a process
+ *   - whose PID is its process group or session (the main process is kept a zombie until we are
+ *     done, so neither number can mean another), or
+ *   - whose FOSTER_INSTANCE stands in its environment.
+ * It is killed with all its descendants through a pidfd that was verified after it was opened. Looks
+ * are repeated until nothing is left; one look serves all processes that are being cleaned. An orphan
+ * that belongs to nobody is left alone.
+ *
+ * Source: proc(5) (/proc/PID/task/TID/children), prctl(2) PR_SET_CHILD_SUBREAPER, pidfd_open(2). */
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+
+#include "daemon/base/fd.h"
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+#include "daemon/supervisor/supervisor.h"
+
+#define AGAIN_S 0.005
+#define AGAIN_MAX_S 0.25
+#define ENVIRON_BYTES ((size_t)256 << 10)
+#define DEPTH_MAX 64
+#define LAST_LOOKS 50
+
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+
+struct stat_facts {
+	char state;
+	pid_t ppid, pgrp, session;
+	unsigned long long start;
+};
+
+static bool read_stat(pid_t pid, struct stat_facts *f)
+{
+	char path[32], text[1024];
+	const char *p;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	if (fd_read_file(path, text, sizeof text) < 0)
+		return false;
+	p = strrchr(text, ')'); /* the name before it may hold anything */
+	if (!p || sscanf(p + 1, " %c %d %d %d", &f->state, &f->ppid, &f->pgrp, &f->session) != 4)
+		return false;
+	for (int field = 2; p && field < 22; field++)
+		p = strchr(p + 1, ' ');
+	f->start = p ? strtoull(p + 1, NULL, 10) : 0;
+	return true;
+}
+
+/* FOSTER_INSTANCE of a process, 0 when it has none or hides it. */
+static uint64_t instance_of(pid_t pid)
+{
+	static const char key[] = "FOSTER_INSTANCE=";
+	auto_buf struct buf text = { 0 };
+	char path[40];
+
+	snprintf(path, sizeof path, "/proc/%d/environ", pid);
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fd_read_all(fd, &text, ENVIRON_BYTES) < 0)
+		return 0;
+	for (size_t at = 0; at < text.len; at += strlen(text.data + at) + 1)
+		if (strncmp(text.data + at, key, sizeof key - 1) == 0)
+			return strtoull(text.data + at + sizeof key - 1, NULL, 16);
+	return 0;
+}
+
+/* Call on_child for each child of pid, as listed at this moment. */
+static void for_children(pid_t pid, void (*on_child)(void *data, pid_t child), void *data)
+{
+	auto_buf struct buf text = { 0 };
+	char path[64];
+	char *at, *end;
+
+	snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fd_read_all(fd, &text, SIZE_MAX) < 0 || !text.data)
+		return;
+	for (at = text.data; *at; at = end) {
+		pid_t child = (pid_t)strtol(at, &end, 10);
+
+		if (end == at)
+			break;
+		on_child(data, child);
+		while (*end == ' ')
+			end++;
+	}
+}
+
+/* Kill pid if it is still the process that facts describe: a PID is looked at again after a
+ * descriptor pins what it means. */
+static void kill_verified(pid_t pid, const struct stat_facts *facts)
+{
+	auto_close int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct stat_facts now;
+
+	if (pidfd >= 0 && read_stat(pid, &now) && now.start == facts->start)
+		(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+}
+
+/* ---- killing a subtree: stopped first, so that it cannot grow away from us ------------------------- */
+
+struct subtree {
+	int depth;
+};
+
+static void kill_subtree(void *data, pid_t pid)
+{
+	struct subtree *t = data;
+	struct stat_facts f;
+
+	if (t->depth >= DEPTH_MAX || !read_stat(pid, &f) || f.state == 'Z')
+		return;
+	t->depth++;
+	kill_verified(pid, &f);
+	for_children(pid, kill_subtree, t);
+	t->depth--;
+}
+
+/* ---- one look at all orphans ------------------------------------------------------------------------ */
+
+struct look {
+	struct supervisor *s;
+	bool everybody; /* not only orphans of the keeper: it is gone */
+};
+
+static bool is_main_or_part(const struct supervisor *s, pid_t pid)
+{
+	if (pid == getpid() || pid == s->keeper.keeper_pid || pid == s->logger_pid)
+		return true;
+	return process_of_pid(s, pid) != NULL;
+}
+
+static bool belongs_to(const struct process *p, const struct stat_facts *f, uint64_t instance)
+{
+	enum conf_kill_scope scope = p->def->program->kill_scope;
+
+	if (p->pid > 0 && f->pgrp == p->pid)
+		return true;
+	if (scope != CONF_TREE)
+		return false;
+	if (p->pid > 0 && f->session == p->pid)
+		return true;
+	return instance && instance == p->instance;
+}
+
+static void look_at_orphan(void *data, pid_t pid)
+{
+	struct look *l = data;
+	struct stat_facts f;
+	uint64_t instance;
+
+	if (is_main_or_part(l->s, pid) || !read_stat(pid, &f) || f.state == 'Z')
+		return;
+	instance = instance_of(pid);
+	for (struct process *p = l->s->cleans; p; p = p->next_clean) {
+		if (belongs_to(p, &f, instance)) {
+			struct subtree t = { 0 };
+
+			kill_subtree(&t, pid);
+			p->left_behind++;
+			return;
+		}
+	}
+	log_debug("supervisor", "orphan %d belongs to no process that is being stopped", pid);
+}
+
+static void on_clean_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents; /* the turn that follows looks again */
+}
+
+void tree_turn(struct supervisor *s)
+{
+	static double again_s = AGAIN_S;
+	struct look l = { .s = s };
+	struct process **place = &s->cleans;
+
+	if (!s->cleans || ev_is_active(&s->clean_again))
+		return;
+	for (struct process *p = s->cleans; p; p = p->next_clean)
+		p->left_behind = 0;
+	for_children(s->keeper.keeper_pid, look_at_orphan, &l);
+	while (*place) {
+		struct process *p = *place;
+
+		if (p->left_behind) {
+			place = &p->next_clean;
+			continue;
+		}
+		*place = p->next_clean;
+		p->cleaning = false;
+		process_post(p, PROCESS_EV_GONE);
+	}
+	if (!s->cleans) {
+		again_s = AGAIN_S;
+		return;
+	}
+	ev_timer_init(&s->clean_again, on_clean_again, again_s, 0.);
+	ev_timer_start(s->loop, &s->clean_again);
+	again_s = again_s * 2 < AGAIN_MAX_S ? again_s * 2 : AGAIN_MAX_S;
+}
+
+void tree_clean(struct process *p)
+{
+	struct supervisor *s = p->supervisor;
+
+	if (p->pid <= 0 || p->def->program->kill_scope == CONF_PROCESS) {
+		process_post(p, PROCESS_EV_GONE);
+		return;
+	}
+	if (p->cleaning)
+		return;
+	p->cleaning = true;
+	p->next_clean = s->cleans;
+	s->cleans = p;
+}
+
+/* ---- the keeper is gone ------------------------------------------------------------------------------ */
+
+/* Its children are dead (parent-death signal) and theirs have fallen to whoever reaps above us: look
+ * at all processes there are. */
+static unsigned look_at_everybody(struct supervisor *s)
+{
+	DIR *proc = opendir("/proc");
+	unsigned found = 0;
+	struct dirent *e;
+
+	while (proc && (e = readdir(proc))) {
+		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
+		struct stat_facts f;
+		uint64_t instance;
+
+		if (pid <= 1 || pid == getpid() || !read_stat(pid, &f) || f.state == 'Z')
+			continue;
+		instance = instance_of(pid);
+		for (struct process *p = s->processes; instance && p; p = p->by_name.next) {
+			if (instance == p->instance && process_dies_with_keeper(p) &&
+			    p->def->program->kill_scope == CONF_TREE) {
+				kill_verified(pid, &f);
+				found++;
+			}
+		}
+	}
+	if (proc)
+		closedir(proc);
+	return found;
+}
+
+void tree_kill_all(struct supervisor *s)
+{
+	for (int i = 0; i < LAST_LOOKS && look_at_everybody(s); i++)
+		usleep(10000);
+}
