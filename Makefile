@@ -107,7 +107,7 @@ all: $(BINARIES) $(HELPERS) ## build everything, runnable from build/ (default)
 $(B)/fosterd: $(call objs,$(keeper_SRC) $(base_SRC))
 $(B)/fosterd: LDLIBS = $(LIBS_EV) $(LIBS_SYSTEMD)
 $(B)/foster-supervisor: $(call objs,$(supervisor_SRC) $(conf_SRC) $(wire_SRC) $(base_SRC))
-$(B)/foster-supervisor: LDLIBS = $(LIBS_EV) $(LIBS_INI) $(LIBS_JSON) $(LIBS_SYSTEMD)
+$(B)/foster-supervisor: LDLIBS = $(LIBS_EV) $(LIBS_INI) $(LIBS_JSON) $(LIBS_SYSTEMD) -lm
 $(B)/foster-logger: $(call objs,$(logger_SRC) $(base_SRC))
 $(B)/foster-logger: LDLIBS = $(LIBS_EV)
 $(B)/foster-forkserver: $(call objs,$(forkserver_SRC) $(base_SRC))
