@@ -83,13 +83,13 @@ void print_buf(struct buf *b)
 
 void print_json(const json_t *value)
 {
-	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(16));
 	putchar('\n');
 }
 
 void print_json_line(const json_t *value)
 {
-	json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+	json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(16));
 	putchar('\n');
 }
 
@@ -178,6 +178,19 @@ void error_words(struct buf *b, const char *error, const json_t *parameters)
 		buf_addf(b, " (needs the right '%s')", right);
 }
 
+/* A problem of a definition names its section, which is of the process that is named already. */
+static const char *without_section(const char *problem, const char *subject)
+{
+	static const char lead[] = "[program:";
+	const char *name = problem + sizeof lead - 1;
+	size_t len = subject ? strlen(subject) : 0;
+
+	if (len && strncmp(problem, lead, sizeof lead - 1) == 0 &&
+	    strncmp(name, subject, len) == 0 && strncmp(name + len, "] ", 2) == 0)
+		return name + len + 2;
+	return problem;
+}
+
 /* BadDefinition and BadConfiguration: a line for each problem. */
 static bool complain_problems(const char *subject, const json_t *parameters)
 {
@@ -188,7 +201,8 @@ static bool complain_problems(const char *subject, const json_t *parameters)
 
 		format_value(&b, json_array_get(problems, i));
 		if (!buf_error(&b))
-			complain("%s%s%s", subject ? subject : "", subject ? ": " : "", b.data);
+			complain("%s%s%s", subject ? subject : "", subject ? ": " : "",
+				 without_section(b.data, subject));
 		buf_done(&b);
 	}
 	return json_array_size(problems) > 0;
