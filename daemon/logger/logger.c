@@ -152,6 +152,7 @@ static void init_watchers(struct logger *l)
 	ev_io_init(&l->on_link_writable, on_link_writable, l->link.fd, EV_WRITE);
 	ev_io_init(&l->on_pipes, on_pipes, l->epoll_fd, EV_READ);
 	ev_timer_init(&l->on_retry, stream_on_retry, 0, 0);
+	ev_timer_init(&l->on_nap, stream_on_nap, 0, STREAM_NAP_S);
 	ev_timer_init(&l->on_deadline, on_deadline, 0, DEADLINE_S);
 	ev_io_start(l->loop, &l->on_link);
 	ev_io_start(l->loop, &l->on_pipes);
@@ -164,6 +165,7 @@ int logger_init(struct logger *l, int link_fd)
 	link_init(&l->link, link_fd);
 	TAILQ_INIT(&l->streams);
 	TAILQ_INIT(&l->retries);
+	TAILQ_INIT(&l->naps);
 	l->max_fds = raise_fd_limit();
 	l->loop = ev_loop_new(EVFLAG_NOENV);
 	if (!l->loop)

@@ -24,6 +24,7 @@ struct logger {
 	struct ev_loop *loop;
 	struct ev_io on_link, on_link_writable, on_pipes;
 	struct ev_timer on_retry; /* runs while retries is not empty */
+	struct ev_timer on_nap; /* runs while naps is not empty */
 	struct ev_timer on_deadline; /* runs while finishing */
 	int epoll_fd; /* all pipes */
 	struct logfiles files;
@@ -31,6 +32,7 @@ struct logger {
 	struct buf unit; /* scratch of sink_lines */
 	struct stream_list streams; /* all, the ending ones too */
 	struct stream_list retries; /* those whose file failed, and that wait */
+	struct stream_list naps; /* those that print line by line, quickly */
 	size_t n_streams;
 	struct stream **index; /* [2 * slot + stream - 1]; NULL: none */
 	size_t n_index;

@@ -13,6 +13,10 @@
 /* What one stream may take before the others have their turn. */
 #define TURN_BYTES (1 << 20)
 
+/* So little, and again so soon: see should_nap(). */
+#define NAP_BYTES (32 << 10)
+#define NAP_SOON_MS 2
+
 /* How long a file that takes nothing is left alone, at first and at most. */
 #define RETRY_FIRST_NS (NS_PER_S / 2)
 #define RETRY_LAST_NS (5 * NS_PER_S)
@@ -53,19 +57,32 @@ static struct outlet *present_outlet(struct logger *l, const struct stream *s)
 
 /* ---- watching and waiting ------------------------------------------------------------------ */
 
+static int set_watch(struct logger *l, const struct stream *s, enum stream_watch how)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.ptr = (void *)s };
+	int op = s->watch == STREAM_NONE ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+
+	if (how == STREAM_NONE)
+		op = EPOLL_CTL_DEL;
+	if (how == STREAM_EDGE)
+		e.events |= EPOLLET;
+	return epoll_ctl(l->epoll_fd, op, s->pipe, &e) < 0 ? -errno : 0;
+}
+
+static void wait_for_retry(struct logger *l, struct stream *s);
+
 static void watch(struct logger *l, struct stream *s, enum stream_watch how)
 {
-	struct epoll_event e = { .data.ptr = s };
+	int r = s->watch == how ? 0 : set_watch(l, s, how);
 
-	if (how == STREAM_LEVEL)
-		e.events = EPOLLIN;
-	else if (how == STREAM_EDGE)
-		e.events = EPOLLIN | EPOLLET;
-	if (s->watch == how)
+	if (r == 0) {
+		s->watch = (uint8_t)how;
 		return;
-	s->watch = (uint8_t)how;
-	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, s->pipe, &e) < 0)
-		log_error(stream_name(s), "%s: cannot watch its pipe: %m", number_name(s->number));
+	}
+	log_error(stream_name(s), "%s: cannot watch its pipe: %s", number_name(s->number),
+		  strerror(-r));
+	s->retry_at_ns = clock_boot_ns() + RETRY_FIRST_NS;
+	wait_for_retry(l, s);
 }
 
 static void wait_in(struct stream *s, struct stream_list *list)
@@ -103,7 +120,8 @@ static void wait_for_retry(struct logger *l, struct stream *s)
 {
 	double after = clock_seconds(clock_boot_ns(), s->retry_at_ns);
 
-	watch(l, s, STREAM_PAUSED);
+	if (s->watch != STREAM_NONE)
+		watch(l, s, STREAM_NONE);
 	wait_in(s, &l->retries);
 	if (!ev_is_active(&l->on_retry) || after < ev_timer_remaining(l->loop, &l->on_retry))
 		set_retry_timer(l);
@@ -190,7 +208,8 @@ static void stream_free(struct logger *l, struct stream *s)
 	logger_stream_removed(l, s);
 	logfile_put(&l->files, s->file);
 	/* Closing does not take it out of the epoll instance: others have the same pipe open. */
-	(void)epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, s->pipe, NULL);
+	if (s->watch != STREAM_NONE)
+		(void)set_watch(l, s, STREAM_NONE);
 	close_fd(&s->pipe);
 	free(s->text);
 	free(s);
@@ -201,7 +220,6 @@ int stream_new(struct logger *l, uint32_t slot, int pipe, const struct stream_se
 {
 	auto_close int fd = pipe;
 	auto_free struct stream *s = calloc(1, sizeof *s);
-	struct epoll_event e = { .events = EPOLLIN, .data.ptr = s };
 	int r;
 
 	if (!s)
@@ -209,16 +227,17 @@ int stream_new(struct logger *l, uint32_t slot, int pipe, const struct stream_se
 	s->slot = slot;
 	s->number = (uint8_t)set->log.stream;
 	s->pipe = fd;
-	s->watch = STREAM_LEVEL;
+	s->watch = STREAM_NONE;
 	r = set_all(l, s, set);
 	if (r < 0)
 		return r;
-	if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, fd, &e) < 0) {
-		r = -errno;
+	r = set_watch(l, s, STREAM_LEVEL);
+	if (r < 0) {
 		logfile_put(&l->files, s->file);
 		free(s->text);
 		return r;
 	}
+	s->watch = STREAM_LEVEL;
 	(void)take_fd(fd);
 	logger_stream_added(l, s);
 	*ret = take_ptr(s);
@@ -455,13 +474,12 @@ static bool after_taking(struct logger *l, struct stream *s, ssize_t n, size_t m
 		took(l, s, (size_t)n);
 		return true;
 	}
-	if (n == 0) {
-		if (s->watch == STREAM_PAUSED)
-			watch(l, s, STREAM_LEVEL);
-	} else if (n == -EAGAIN) {
+	if (n == 0)
+		return false;
+	if (n == -EAGAIN) {
 		watch(l, s, STREAM_EDGE);
 	} else if (n == -EBUSY) {
-		watch(l, s, STREAM_PAUSED);
+		watch(l, s, STREAM_NONE);
 		wait_in(s, &present_outlet(l, s)->waiters);
 	} else {
 		not_written(l, s, (int)n, max);
@@ -478,14 +496,54 @@ static size_t bytes_to_take(const struct stream *s, size_t turn)
 	return max < turn ? max : turn;
 }
 
+static uint32_t now_ms(void)
+{
+	return (uint32_t)(clock_boot_ns() / NS_PER_MS);
+}
+
+/* Whether bytes come so little at a time, and so soon again, that it is better to let them gather.
+ * One that finds much after a nap has a writer who may be waiting for us. */
+static bool should_nap(struct stream *s, size_t taken, bool napped)
+{
+	size_t much = !napped ? NAP_BYTES : s->enlarged ? PEEK_BYTES_MAX / 2 : BUSY_BYTES;
+	uint32_t before_ms = s->turn_ms;
+
+	if (s->ending || s->failures || !taken || taken >= much)
+		return false;
+	s->turn_ms = now_ms();
+	return napped || s->turn_ms - before_ms <= NAP_SOON_MS;
+}
+
+static void nap(struct logger *l, struct stream *s)
+{
+	watch(l, s, STREAM_NONE);
+	wait_in(s, &l->naps);
+	if (!ev_is_active(&l->on_nap))
+		ev_timer_again(l->loop, &l->on_nap);
+}
+
+/* The turn is over; `more` may be there. */
+static void rest(struct logger *l, struct stream *s, size_t taken, bool more, bool napped)
+{
+	if (s->ending && (!s->left || !pipe_available(s->pipe)))
+		stream_free(l, s);
+	else if ((more || s->watch != STREAM_EDGE) && should_nap(s, taken, napped))
+		nap(l, s);
+	else if (more || s->watch == STREAM_NONE)
+		watch(l, s, STREAM_LEVEL);
+}
+
+/* Bytes that come faster than they are taken, but few each time, end the turn, too: both sides would
+ * spend it waiting for the pipe's lock. */
 void stream_drive(struct logger *l, struct stream *s)
 {
-	size_t turn = TURN_BYTES;
+	bool napped = s->waits == &l->naps;
+	size_t taken = 0;
 	bool more = true;
 
 	wait_no_more(s);
-	while (more && turn) {
-		size_t max = bytes_to_take(s, turn);
+	while (more && taken < TURN_BYTES) {
+		size_t max = bytes_to_take(s, TURN_BYTES - taken);
 		ssize_t n = 0;
 
 		if (drops_now(s)) {
@@ -496,12 +554,12 @@ void stream_drive(struct logger *l, struct stream *s)
 			n = max ? take(l, s, max) : 0;
 			more = after_taking(l, s, n, max);
 		}
-		turn -= n > 0 && (size_t)n < turn ? (size_t)n : n > 0 ? turn : 0;
+		taken += n > 0 ? (size_t)n : 0;
+		if (n < NAP_BYTES && !s->ending)
+			break;
 	}
-	if (s->ending && !s->waits && (!s->left || !pipe_available(s->pipe)))
-		stream_free(l, s);
-	else if (more && s->watch != STREAM_LEVEL)
-		watch(l, s, STREAM_LEVEL);
+	if (!s->waits)
+		rest(l, s, taken, more, napped);
 }
 
 /* ---- ending -------------------------------------------------------------------------------- */
@@ -510,9 +568,8 @@ void stream_end(struct logger *l, struct stream *s)
 {
 	s->ending = true;
 	s->left = (uint32_t)pipe_available(s->pipe);
-	if (!s->waits || !s->left)
-		stream_drive(l, s);
-	else if (s->waits == &l->retries) /* a last try at once */
+	/* One that waits for an outlet goes on when that has room. Others are tried at once. */
+	if (!s->left || !s->waits || s->waits == &l->retries || s->waits == &l->naps)
 		stream_drive(l, s);
 }
 
@@ -547,6 +604,23 @@ void stream_on_writable(struct ev_loop *loop, struct ev_io *writable, int events
 	}
 	o->granted = NULL;
 	outlet_release(o);
+}
+
+void stream_on_nap(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	struct logger *l = ev_userdata(loop);
+	struct stream_list awake = TAILQ_HEAD_INITIALIZER(awake);
+	struct stream *s;
+
+	(void)events;
+	TAILQ_CONCAT(&awake, &l->naps, wait);
+	while ((s = TAILQ_FIRST(&awake))) {
+		TAILQ_REMOVE(&awake, s, wait);
+		TAILQ_INSERT_TAIL(&l->naps, s, wait); /* where its `waits` says that it is */
+		stream_drive(l, s);
+	}
+	if (TAILQ_EMPTY(&l->naps))
+		ev_timer_stop(loop, timer);
 }
 
 void stream_on_retry(struct ev_loop *loop, struct ev_timer *timer, int events)

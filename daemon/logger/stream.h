@@ -4,8 +4,13 @@
  *
  *   LEVEL    bytes in the pipe wake us
  *   EDGE     the pipe holds the beginning of a line: only more of it wakes us
- *   PAUSED   nothing wakes us: the stream waits for an outlet with room (it stands in the outlet's
- *            waiters) or, as its file takes nothing, for a time (in the logger's retries)
+ *   NONE     nothing wakes us: the stream waits for an outlet with room (it stands in the outlet's
+ *            waiters), for a time, as its file takes nothing (in the logger's retries), or for a
+ *            moment, to find more than a line (in its naps)
+ *
+ * A nap is for who prints line by line, quickly: each of his writes would wake us, and wait for the
+ * pipe while we splice; a pipe that nobody watches costs him nothing (a third of the time, measured).
+ * One that finds nothing in its pipe after a nap is watched again: nothing naps when nothing comes.
  *
  * All pipes are in one epoll instance of the logger's own, which the loop watches: a loop's watcher
  * for each would cost twice the memory and knows no edges. There is no end of file: the pipe is open
@@ -25,15 +30,17 @@
 
 struct logger;
 
+#define STREAM_NAP_S 0.001
+
 enum stream_watch {
 	STREAM_LEVEL,
 	STREAM_EDGE,
-	STREAM_PAUSED
+	STREAM_NONE
 };
 
 struct stream {
 	TAILQ_ENTRY(stream) all;
-	TAILQ_ENTRY(stream) wait; /* in waiters or retries, as `waits` says */
+	TAILQ_ENTRY(stream) wait; /* in waiters, retries or naps, as `waits` says */
 	struct stream_list *waits; /* NULL: in none */
 	struct logfile *file; /* NULL: fosterd's stdout or stderr */
 	char *text; /* owned: name, NUL, prefix, NUL */
@@ -41,6 +48,7 @@ struct stream {
 	uint64_t dropped; /* bytes thrown away since the file failed */
 	uint32_t slot;
 	uint32_t seen; /* see sink_lines.h */
+	uint32_t turn_ms; /* of CLOCK_BOOTTIME: when bytes were last taken */
 	uint32_t left; /* ending: bytes still to be taken */
 	int pipe; /* owned */
 	uint8_t number; /* 1 stdout, 2 stderr */
@@ -78,6 +86,7 @@ void stream_abandon(struct logger *l, struct stream *s);
 void stream_drive(struct logger *l, struct stream *s);
 
 void stream_on_writable(struct ev_loop *loop, struct ev_io *writable, int events);
+void stream_on_nap(struct ev_loop *loop, struct ev_timer *timer, int events);
 void stream_on_retry(struct ev_loop *loop, struct ev_timer *timer, int events);
 
 #endif
