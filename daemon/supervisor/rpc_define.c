@@ -12,7 +12,7 @@
 #include "daemon/base/mem.h"
 #include "daemon/supervisor/access.h"
 #include "daemon/supervisor/caller.h"
-#include "daemon/supervisor/define.h"
+#include "daemon/supervisor/definition.h"
 #include "daemon/supervisor/errors.h"
 #include "daemon/supervisor/front.h"
 #include "daemon/supervisor/waiters.h"
@@ -26,8 +26,8 @@ struct defining {
 	struct supervisor *s;
 	struct rpc_call *call;
 	const struct rpc_peer *peer;
-	struct define_params params;
-	struct define def;
+	struct definition_params params;
+	struct definition def;
 	uint64_t request_id;
 	bool privileged;
 	char name[CONF_NAME_MAX + 1];
@@ -40,7 +40,7 @@ struct defining {
 
 static void defining_done(struct defining *d)
 {
-	define_done(&d->def);
+	definition_done(&d->def);
 	conf_unref(d->conf);
 	for (size_t i = 0; i < FDS_MAX; i++)
 		close_fd(&d->fds[i]);
@@ -389,7 +389,7 @@ static void define(struct defining *d)
 		repeat(d, p);
 		return;
 	}
-	define_build(&d->def, &d->params, d->privileged, d->fds[3]);
+	definition_build(&d->def, &d->params, d->privileged, d->fds[3]);
 	if (!choose_name(d) || !build(d) || !choose_parent(d) || !has_room(d))
 		return;
 	p = make(d);
@@ -413,7 +413,7 @@ void method_define(void *data, struct rpc_call *call, json_t *parameters)
 		.s = data, .call = call, .peer = rpc_peer(call), .fds = { -1, -1, -1, -1 }
 	};
 
-	if (!request_is_up(d.s, call) || !define_read(call, parameters, &d.params))
+	if (!request_is_up(d.s, call) || !definition_read(call, parameters, &d.params))
 		return;
 	d.privileged = access_global(d.s, d.peer) & CONF_ADMIN;
 	d.request_id = hash(d.params.id);

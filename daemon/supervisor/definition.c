@@ -1,4 +1,4 @@
-#include "daemon/supervisor/define.h"
+#include "daemon/supervisor/definition.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,13 +14,14 @@
 #define PREFIX_BYTES_MAX 200 /* with a number it is still a name */
 #define PATH_BYTES 4096
 
-bool define_read(struct rpc_call *call, json_t *parameters, struct define_params *ret_params)
+bool definition_read(struct rpc_call *call, json_t *parameters,
+		     struct definition_params *ret_params)
 {
-	struct define_params p = { .stdio = PARAM_UNSET,
-				   .terminal = PARAM_UNSET,
-				   .directory_descriptor = PARAM_UNSET,
-				   .daemon = PARAM_UNSET,
-				   .transient = PARAM_UNSET };
+	struct definition_params p = { .stdio = PARAM_UNSET,
+				       .terminal = PARAM_UNSET,
+				       .directory_descriptor = PARAM_UNSET,
+				       .daemon = PARAM_UNSET,
+				       .transient = PARAM_UNSET };
 	const struct param table[] = {
 		{ "id", PARAM_STRING, &p.id, PARAM_REQUIRED },
 		{ "name", PARAM_STRING, &p.name, PARAM_OPTIONAL },
@@ -45,7 +46,7 @@ bool define_read(struct rpc_call *call, json_t *parameters, struct define_params
 		wrong = "prefix";
 	if (!wrong && p.terminal == PARAM_TRUE && p.stdio != PARAM_TRUE)
 		wrong = "terminal";
-	if (!wrong && rpc_fds(call) != define_fds(&p))
+	if (!wrong && rpc_fds(call) != definition_fds(&p))
 		wrong = p.stdio == PARAM_TRUE ? "stdio" : "directory_descriptor";
 	if (wrong)
 		rpc_error_parameter(call, wrong);
@@ -54,14 +55,14 @@ bool define_read(struct rpc_call *call, json_t *parameters, struct define_params
 	return !wrong;
 }
 
-size_t define_fds(const struct define_params *p)
+size_t definition_fds(const struct definition_params *p)
 {
 	return (p->stdio == PARAM_TRUE ? 3 : 0) + (p->directory_descriptor == PARAM_TRUE ? 1 : 0);
 }
 
 /* ---- problems -------------------------------------------------------------------------------- */
 
-static void problem(struct define *def, const char *key, const char *text)
+static void problem(struct definition *def, const char *key, const char *text)
 {
 	auto_buf struct buf b = { 0 };
 
@@ -74,7 +75,7 @@ static void problem(struct define *def, const char *key, const char *text)
 
 /* ---- strings --------------------------------------------------------------------------------- */
 
-static const char *text(struct define *def, const json_t *value)
+static const char *text(struct definition *def, const json_t *value)
 {
 	auto_free char *s = NULL;
 	const char *copy = NULL;
@@ -87,7 +88,7 @@ static const char *text(struct define *def, const json_t *value)
 }
 
 /* NULL-terminated; NULL when there are none. */
-static const char *const *texts(struct define *def, const json_t *list)
+static const char *const *texts(struct definition *def, const json_t *list)
 {
 	size_t n = json_array_size(list);
 	const char **v = n ? arena_alloc(&def->arena, (n + 1) * sizeof *v) : NULL;
@@ -101,7 +102,7 @@ static const char *const *texts(struct define *def, const json_t *list)
 
 /* ---- settings -------------------------------------------------------------------------------- */
 
-static void take_parent(struct define *def, const char *name)
+static void take_parent(struct definition *def, const char *name)
 {
 	if (def->parent)
 		problem(def, "parent", "was given twice");
@@ -110,7 +111,7 @@ static void take_parent(struct define *def, const char *name)
 }
 
 /* A key that is not among the settings but the supervisor's own business is taken out. */
-static bool is_taken(struct define *def, const char *key, const char *value)
+static bool is_taken(struct definition *def, const char *key, const char *value)
 {
 	if (strcasecmp(key, "parent") == 0) {
 		take_parent(def, value);
@@ -121,7 +122,7 @@ static bool is_taken(struct define *def, const char *key, const char *value)
 	return false;
 }
 
-static void check_key(struct define *def, const char *key, bool privileged)
+static void check_key(struct definition *def, const char *key, bool privileged)
 {
 	char lower[64];
 	size_t n = 0;
@@ -137,7 +138,7 @@ static void check_key(struct define *def, const char *key, bool privileged)
 		problem(def, key, "must be passed as a descriptor");
 }
 
-static void add_settings(struct define *def, json_t *settings, bool privileged)
+static void add_settings(struct definition *def, json_t *settings, bool privileged)
 {
 	struct conf_setting *list;
 	const char *key;
@@ -175,7 +176,7 @@ static void add_settings(struct define *def, json_t *settings, bool privileged)
 
 /* Where the descriptor leads: for `show`, and for a later start, which the child does with its own
  * rights. */
-static const char *path_of(struct define *def, int fd)
+static const char *path_of(struct definition *def, int fd)
 {
 	char link[64], path[PATH_BYTES];
 	ssize_t n;
@@ -187,7 +188,7 @@ static const char *path_of(struct define *def, int fd)
 	return arena_strndup(&def->arena, path, (size_t)n);
 }
 
-static void add_directory(struct define *def, const json_t *directory, bool privileged, int fd)
+static void add_directory(struct definition *def, const json_t *directory, bool privileged, int fd)
 {
 	if (directory)
 		def->d.directory = text(def, directory);
@@ -197,17 +198,17 @@ static void add_directory(struct define *def, const json_t *directory, bool priv
 		problem(def, "directory", "must be passed as a descriptor");
 }
 
-void define_build(struct define *def, const struct define_params *p, bool privileged,
-		  int directory_fd)
+void definition_build(struct definition *def, const struct definition_params *p, bool privileged,
+		      int directory_fd)
 {
-	*def = (struct define){ .parent = p->parent };
+	*def = (struct definition){ .parent = p->parent };
 	def->d.argv = texts(def, p->argv);
 	def->d.environ = texts(def, p->environment);
 	add_settings(def, p->settings, privileged);
 	add_directory(def, p->directory, privileged, directory_fd);
 }
 
-void define_done(struct define *def)
+void definition_done(struct definition *def)
 {
 	json_decref(def->problems);
 	arena_done(&def->arena);
