@@ -94,7 +94,7 @@ static int run_command(struct ctl *ctl, int argc, char **argv)
 		return usage_error(ctl, "%s: no such command", argv[0]);
 	status = ctl->command->run(ctl, argc, argv);
 	flushed = output_flush();
-	return status ? status : flushed;
+	return flushed ? flushed : status; /* what could not be said counts for nothing */
 }
 
 int main(int argc, char **argv)
