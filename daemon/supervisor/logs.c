@@ -74,6 +74,34 @@ json_t *logs_last_lines(const struct process *p)
 	return lines ? lines : last_lines_of(p, 1);
 }
 
+/* ---- forgetting ------------------------------------------------------------------------------ */
+
+static void remove_rotated(const char *path)
+{
+	char rotated[LOGS_PATH_BYTES + 16];
+	unsigned n = 1;
+
+	do
+		snprintf(rotated, sizeof rotated, "%s.%u", path, n++);
+	while (unlink(rotated) == 0);
+}
+
+void logs_remove(const struct process *p)
+{
+	char path[LOGS_PATH_BYTES];
+	const char *why;
+
+	for (int stream = 1; stream <= 2; stream++) {
+		const struct conf_log *l = stream == 1 ? &p->def->out : &p->def->err;
+
+		if (l->kind != CONF_LOG_AUTO ||
+		    process_log_path(p, stream, path, sizeof path, &why) < 0)
+			continue;
+		if (unlink(path) == 0)
+			remove_rotated(path);
+	}
+}
+
 /* ---- OpenLog, ReadLog ------------------------------------------------------------------------ */
 
 struct log_request {

@@ -21,4 +21,8 @@ int logs_open(const char *path, struct stat *ret_st);
  * of texts, or NULL when there are none. Reads at most a few KiB. */
 json_t *logs_last_lines(const struct process *p);
 
+/* A client's process is forgotten: the files that foster chose for its output (AUTO), with those they
+ * were rotated to, go with it. Otherwise the next client to take the name would read them. */
+void logs_remove(const struct process *p);
+
 #endif

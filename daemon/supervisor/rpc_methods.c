@@ -7,6 +7,9 @@
 #include "daemon/supervisor/front.h"
 #include "daemon/supervisor/params.h"
 #include "daemon/supervisor/rpc_interface.h"
+#include "daemon/supervisor/waiters.h"
+
+#define FLUSH_MS 200 /* for clients that are about to read their last reply */
 
 static void method_ping(void *data, struct rpc_call *call, json_t *parameters)
 {
@@ -97,6 +100,8 @@ void methods_stop(struct supervisor *s)
 {
 	if (!s->front)
 		return;
+	waiters_end(s);
+	rpc_server_flush(s->rpc, FLUSH_MS);
 	rpc_server_free(s->rpc); /* calls that are kept end themselves */
 	s->rpc = NULL;
 	follow_done(&s->front->follow);

@@ -385,6 +385,7 @@ void waiters_gone(struct process *p)
 		follow_forgotten(&p->supervisor->front->follow, p);
 }
 
+/* Answer with what is known, and ShuttingDown where nothing is. */
 static void refuse(struct waiters *w)
 {
 	if (w->goal == WAITERS_END || w->goal == WAITERS_EXECUTED) {
@@ -398,9 +399,34 @@ static void refuse(struct waiters *w)
 	answer(w);
 }
 
-void waiters_shutdown(struct supervisor *s)
+static bool is_for_a_start(const struct waiters *w)
+{
+	return w->goal == WAITERS_RUNNING || w->goal == WAITERS_EXECUTED;
+}
+
+/* The first of p's entries whose call is to be refused, or NULL. */
+static struct waiters *next_to_refuse(const struct process *p, bool starts_only)
+{
+	const struct waiter *e = p->waiters;
+
+	while (e && starts_only && !is_for_a_start(e->call))
+		e = e->next;
+	return e ? e->call : NULL;
+}
+
+static void refuse_all(struct supervisor *s, bool starts_only)
 {
 	for (struct process *p = s->processes; p; p = p->by_name.next)
-		while (p->waiters)
-			refuse(p->waiters->call);
+		for (struct waiters *w; (w = next_to_refuse(p, starts_only));)
+			refuse(w);
+}
+
+void waiters_shutdown(struct supervisor *s)
+{
+	refuse_all(s, true);
+}
+
+void waiters_end(struct supervisor *s)
+{
+	refuse_all(s, false);
 }

@@ -6,7 +6,8 @@
  * change of its state costs only those who wait for it.
  *
  * A client that goes away takes its list with it, and nothing else changes: what it asked for was
- * asked for. When fosterd leaves, what is still open is answered with ShuttingDown. */
+ * asked for. When fosterd begins to leave, no start is waited for any more (waiters_shutdown(), in
+ * supervisor.h); the ends that this brings are still told. */
 #ifndef FOSTER_SUPERVISOR_WAITERS_H
 #define FOSTER_SUPERVISOR_WAITERS_H
 
@@ -44,5 +45,8 @@ void waiters_add(struct waiters *w, struct process *p, uint64_t before);
 /* All entries are there: answer, or keep the call. With any, the first that is settled is enough;
  * after timeout seconds (negative: never) what is settled by then. w is gone from the caller. */
 void waiters_begin(struct waiters *w, bool any, double timeout);
+
+/* Nothing more will happen: answer all that is still open with ShuttingDown. */
+void waiters_end(struct supervisor *s);
 
 #endif
