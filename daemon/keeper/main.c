@@ -183,16 +183,17 @@ static int prepare(struct keeper *k)
 
 int main(int argc, char **argv)
 {
-	struct options options = { .argv = argv, .ready_fd = -1 };
-	struct keeper k = { .options = &options,
-			    .listen_fd = -1,
-			    .listen_epoll = -1,
-			    .own_log_fd = -1,
-			    .runtime_fd = -1,
-			    .lock_fd = -1,
-			    .started_ns = clock_boot_ns() };
+	static struct options options = { .ready_fd = -1 };
+	static struct keeper k = { .options = &options,
+				   .listen_fd = -1,
+				   .listen_epoll = -1,
+				   .own_log_fd = -1,
+				   .runtime_fd = -1,
+				   .lock_fd = -1 };
 	int r;
 
+	options.argv = argv;
+	k.started_ns = clock_boot_ns();
 	open_missing_stdio();
 	if (!parse(argc, argv, &options))
 		return 2;

@@ -283,6 +283,8 @@ static int become_user(struct keeper *k, const struct boot *b)
 	if (k->socket_is_ours && b->facts->socket_uid == (uint32_t)-1 &&
 	    chown(b->socket, uid, gid) < 0)
 		return fail("hand over", b->socket, errno);
+	if (k->logfile && chown(k->logfile, uid, gid) < 0)
+		return fail("hand over", k->logfile, errno);
 	if (initgroups(b->identifier, gid) < 0 && setgroups(0, NULL) < 0)
 		return fail("become", "the user of user=", errno);
 	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)

@@ -8,6 +8,7 @@
  *
  *   BENCH_N        children where a row says 1,000        BENCH_IDLE_S   seconds of the idle row (30)
  *   BENCH_LOG_MIB  size of the log row (1024)             BENCH_ROUNDS   repetitions (5) */
+#include <limits.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -502,19 +503,28 @@ static void pin(int cpu)
 		target_die("cannot pin to CPU %d: %m", cpu);
 }
 
+/* path as the children will see it, short enough to be built upon. */
+static void absolute(const char *path, char *to, size_t size)
+{
+	char *real = realpath(path, NULL);
+
+	if (!real || strlen(real) >= size)
+		target_die("%s: %m", path);
+	strcpy(to, real);
+	free(real);
+}
+
 static void init(struct bench *b, const char *build)
 {
-	static char path[400];
+	char path[400];
 
-	if (!realpath(build, path))
-		target_die("%s: %m", build);
+	absolute(build, path, sizeof path);
+	absolute("tests/bench", b->stamp_py_dir, sizeof b->stamp_py_dir);
 	target_init(&b->target, path);
 	snprintf(b->tiny, sizeof b->tiny, "%s/tests/bench/tiny", path);
 	snprintf(b->empty, sizeof b->empty, "%s/tests/bench/empty", path);
 	snprintf(b->fosterctl, sizeof b->fosterctl, "%s/fosterctl", path);
 	snprintf(b->child, sizeof b->child, "%s/tests/helpers/child", path);
-	if (!realpath("tests/bench", b->stamp_py_dir))
-		target_die("tests/bench: %m");
 	snprintf(b->foster_stamps, sizeof b->foster_stamps, "%s/foster.stamps", b->target.dir);
 	snprintf(b->raw_stamps, sizeof b->raw_stamps, "%s/raw.stamps", b->target.dir);
 	b->n = (size_t)number_from_env("BENCH_N", 1000);
