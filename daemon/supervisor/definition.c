@@ -23,19 +23,19 @@ bool definition_read(struct rpc_call *call, json_t *parameters,
 				       .daemon = PARAM_UNSET,
 				       .transient = PARAM_UNSET };
 	const struct param table[] = {
-		{ "id", PARAM_STRING, &p.id, PARAM_REQUIRED },
-		{ "name", PARAM_STRING, &p.name, PARAM_OPTIONAL },
-		{ "prefix", PARAM_STRING, &p.prefix, PARAM_OPTIONAL },
-		{ "argv", PARAM_TEXTS, &p.argv, PARAM_REQUIRED },
-		{ "settings", PARAM_OBJECT, &p.settings, PARAM_OPTIONAL },
-		{ "environment", PARAM_TEXTS, &p.environment, PARAM_OPTIONAL },
-		{ "directory", PARAM_TEXT, &p.directory, PARAM_OPTIONAL },
-		{ "stdio", PARAM_BOOL, &p.stdio, PARAM_OPTIONAL },
-		{ "terminal", PARAM_BOOL, &p.terminal, PARAM_OPTIONAL },
-		{ "directory_descriptor", PARAM_BOOL, &p.directory_descriptor, PARAM_OPTIONAL },
-		{ "parent", PARAM_STRING, &p.parent, PARAM_OPTIONAL },
-		{ "daemon", PARAM_BOOL, &p.daemon, PARAM_OPTIONAL },
-		{ "transient", PARAM_BOOL, &p.transient, PARAM_OPTIONAL },
+		{ "id", PARAM_STRING, PARAM_REQUIRED, &p.id },
+		{ "name", PARAM_STRING, PARAM_OPTIONAL, &p.name },
+		{ "prefix", PARAM_STRING, PARAM_OPTIONAL, &p.prefix },
+		{ "argv", PARAM_TEXTS, PARAM_REQUIRED, &p.argv },
+		{ "settings", PARAM_OBJECT, PARAM_OPTIONAL, &p.settings },
+		{ "environment", PARAM_TEXTS, PARAM_OPTIONAL, &p.environment },
+		{ "directory", PARAM_TEXT, PARAM_OPTIONAL, &p.directory },
+		{ "stdio", PARAM_BOOL, PARAM_OPTIONAL, &p.stdio },
+		{ "terminal", PARAM_BOOL, PARAM_OPTIONAL, &p.terminal },
+		{ "directory_descriptor", PARAM_BOOL, PARAM_OPTIONAL, &p.directory_descriptor },
+		{ "parent", PARAM_STRING, PARAM_OPTIONAL, &p.parent },
+		{ "daemon", PARAM_BOOL, PARAM_OPTIONAL, &p.daemon },
+		{ "transient", PARAM_BOOL, PARAM_OPTIONAL, &p.transient },
 	};
 	const char *wrong = params_check(parameters, table, ARRAY_SIZE(table));
 
@@ -129,7 +129,7 @@ static void check_key(struct definition *def, const char *key, bool privileged)
 
 	if (privileged)
 		return;
-	for (; key[n] && n < sizeof lower - 1; n++)
+	for (; n < sizeof lower - 1 && key[n]; n++)
 		lower[n] = (char)(key[n] >= 'A' && key[n] <= 'Z' ? key[n] + ('a' - 'A') : key[n]);
 	lower[n] = '\0';
 	if (!conf_key_open_to_clients(lower))

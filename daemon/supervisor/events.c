@@ -78,7 +78,7 @@ void method_events(void *data, struct rpc_call *call, json_t *parameters)
 {
 	struct supervisor *s = data;
 	json_t *names = NULL;
-	const struct param table[] = { { "names", PARAM_STRINGS, &names, PARAM_OPTIONAL } };
+	const struct param table[] = { { "names", PARAM_STRINGS, PARAM_OPTIONAL, &names } };
 	struct subscriber *u;
 
 	if (!params_read(call, parameters, table, ARRAY_SIZE(table)))

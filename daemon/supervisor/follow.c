@@ -19,12 +19,12 @@ struct follower {
 	struct rpc_call *call;
 	const struct process *process;
 	int stream;
-	char *path; /* owned */
 	int directory, file; /* watch descriptors, perhaps shared; -1: none */
 	bool resting; /* a reply was sent a moment ago; the file is not watched */
 	dev_t dev; /* of the file that the client has; ino 0: none */
 	ino_t ino;
 	off_t size; /* that it was told of */
+	char path[];
 };
 
 /* ---- watches: one inode has one watch, however many follow it ------------------------------- */
@@ -231,7 +231,6 @@ static void follower_free(struct follower *w)
 		f->followers = w->next;
 	if (w->next)
 		w->next->prev = w->prev;
-	free(w->path);
 	free(w);
 	if (!f->followers)
 		close_inotify(f);
@@ -242,25 +241,21 @@ static void on_gone(void *data)
 	follower_free(data);
 }
 
-static struct follower *follower_new(struct follow *f, struct rpc_call *call, struct process *p,
-				     int stream, const char *path)
+static struct follower *follower_new(struct follow *f, struct rpc_call *call,
+				     const struct process *p, int stream, const char *path)
 {
-	struct follower *w = calloc(1, sizeof *w);
-	char *copy = strdup(path);
+	size_t size = strlen(path) + 1;
+	struct follower *w = calloc(1, sizeof *w + size);
 
-	if (!w || !copy) {
-		free(w);
-		free(copy);
+	if (!w)
 		return NULL;
-	}
-	*w = (struct follower){ .next = f->followers,
-				.follow = f,
-				.call = call,
-				.process = p,
-				.stream = stream,
-				.path = copy,
-				.directory = -1,
-				.file = -1 };
+	w->next = f->followers;
+	w->follow = f;
+	w->call = call;
+	w->process = p;
+	w->stream = stream;
+	w->directory = w->file = -1;
+	memcpy(w->path, path, size);
 	if (w->next)
 		w->next->prev = w;
 	f->followers = w;
@@ -292,27 +287,34 @@ int follow_start(struct follow *f, struct rpc_call *call, struct process *p, int
 	return 0;
 }
 
+/* Follow another file from now on; without memory, the old one. */
+static void move_to(struct follower *w, const char *path)
+{
+	struct follower *n = follower_new(w->follow, w->call, w->process, w->stream, path);
+
+	if (!n)
+		return;
+	n->dev = w->dev;
+	n->ino = w->ino;
+	n->size = w->size;
+	rpc_keep(n->call, on_gone, on_drained, n);
+	follower_free(w);
+	(void)watch_directory(n);
+	rest(n); /* then looked at */
+}
+
 void follow_started(struct follow *f, const struct process *p)
 {
 	char path[LOGS_PATH_BYTES];
+	struct follower *next;
 	const char *why;
 
-	for (struct follower *w = f->followers; w; w = w->next) {
-		char *copy;
-
-		if (w->process != p ||
-		    process_log_path(p, w->stream, path, sizeof path, &why) < 0 ||
-		    strcmp(path, w->path) == 0)
-			continue;
-		copy = strdup(path);
-		if (!copy)
-			continue; /* it goes on with the old one */
-		unwatch(w, &w->file);
-		unwatch(w, &w->directory);
-		free(w->path);
-		w->path = copy;
-		(void)watch_directory(w);
-		rest(w); /* then looked at */
+	for (struct follower *w = f->followers; w; w = next) {
+		next = w->next;
+		if (w->process == p &&
+		    process_log_path(p, w->stream, path, sizeof path, &why) == 0 &&
+		    strcmp(path, w->path) != 0)
+			move_to(w, path);
 	}
 }
 
@@ -340,7 +342,5 @@ void follow_init(struct follow *f, struct supervisor *s)
 
 void follow_done(struct follow *f)
 {
-	while (f->followers)
-		follower_free(f->followers);
 	close_inotify(f);
 }

@@ -56,32 +56,38 @@ static bool counts(const struct process *p)
 	return !p->transient && forget_may(p);
 }
 
+struct aged {
+	uint64_t since_ns;
+	struct process *process;
+};
+
 static int by_age(const void *a, const void *b)
 {
-	const struct process *p = *(struct process *const *)a, *q = *(struct process *const *)b;
-	uint64_t at = p->stopped_ns ? p->stopped_ns : p->started_ns;
-	uint64_t other = q->stopped_ns ? q->stopped_ns : q->started_ns;
+	const struct aged *x = a, *y = b;
 
-	return at < other ? -1 : at > other;
+	return x->since_ns < y->since_ns ? -1 : x->since_ns > y->since_ns;
 }
 
-static size_t collect(const struct supervisor *s, struct process **list)
+static size_t count(const struct supervisor *s)
 {
 	size_t n = 0;
 
-	for (struct process *p = s->processes; p; p = p->by_name.next)
-		if (counts(p)) {
-			if (list)
-				list[n] = p;
-			n++;
-		}
+	for (const struct process *p = s->processes; p; p = p->by_name.next)
+		n += counts(p);
 	return n;
+}
+
+static void collect(const struct supervisor *s, struct aged *list)
+{
+	for (struct process *p = s->processes; p; p = p->by_name.next)
+		if (counts(p))
+			*list++ = (struct aged){ p->stopped_ns ? p->stopped_ns : p->started_ns, p };
 }
 
 static void trim(struct supervisor *s)
 {
-	size_t n = collect(s, NULL), keep = s->conf->main.keep_finished;
-	auto_free struct process **list = NULL;
+	size_t n = count(s), keep = s->conf->main.keep_finished;
+	auto_free struct aged *list = NULL;
 
 	if (n <= keep)
 		return;
@@ -91,7 +97,7 @@ static void trim(struct supervisor *s)
 	collect(s, list);
 	qsort(list, n, sizeof *list, by_age);
 	for (size_t i = 0; i < n - keep; i++)
-		process_free(list[i]);
+		process_free(list[i].process);
 }
 
 void forget_ended(const struct process *p)

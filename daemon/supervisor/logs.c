@@ -54,7 +54,7 @@ static json_t *split_lines(const char *text, size_t len, bool from_start)
 static json_t *last_lines_of(const struct process *p, int stream)
 {
 	char path[LOGS_PATH_BYTES], text[LAST_BYTES];
-	struct stat st;
+	struct stat st = { 0 };
 	const char *why;
 	ssize_t n;
 
@@ -149,7 +149,7 @@ static void follow_log(struct supervisor *s, struct rpc_call *call, const struct
 
 static void open_log(struct rpc_call *call, const struct log_request *r)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	auto_close int fd = logs_open(r->path, &st);
 
 	if (fd < 0)
@@ -162,9 +162,9 @@ void method_open_log(void *data, struct rpc_call *call, json_t *parameters)
 {
 	const char *name = NULL, *stream = NULL;
 	enum param_bool follow = PARAM_UNSET;
-	const struct param table[] = { { "name", PARAM_STRING, &name, PARAM_REQUIRED },
-				       { "stream", PARAM_STRING, &stream, PARAM_OPTIONAL },
-				       { "follow", PARAM_BOOL, &follow, PARAM_OPTIONAL } };
+	const struct param table[] = { { "name", PARAM_STRING, PARAM_REQUIRED, &name },
+				       { "stream", PARAM_STRING, PARAM_OPTIONAL, &stream },
+				       { "follow", PARAM_BOOL, PARAM_OPTIONAL, &follow } };
 	struct log_request r;
 
 	if (!params_read(call, parameters, table, ARRAY_SIZE(table)))
@@ -191,7 +191,7 @@ static void read_log(struct rpc_call *call, const struct log_request *r, json_in
 		     size_t length)
 {
 	auto_free char *text = malloc(length + 1);
-	struct stat st;
+	struct stat st = { 0 };
 	auto_close int fd = logs_open(r->path, &st);
 	ssize_t n;
 
@@ -212,10 +212,10 @@ void method_read_log(void *data, struct rpc_call *call, json_t *parameters)
 {
 	const char *name = NULL, *stream = NULL;
 	json_int_t offset = 0, length = 0;
-	const struct param table[] = { { "name", PARAM_STRING, &name, PARAM_REQUIRED },
-				       { "stream", PARAM_STRING, &stream, PARAM_OPTIONAL },
-				       { "offset", PARAM_INT, &offset, PARAM_REQUIRED },
-				       { "length", PARAM_INT, &length, PARAM_REQUIRED } };
+	const struct param table[] = { { "name", PARAM_STRING, PARAM_REQUIRED, &name },
+				       { "stream", PARAM_STRING, PARAM_OPTIONAL, &stream },
+				       { "offset", PARAM_INT, PARAM_REQUIRED, &offset },
+				       { "length", PARAM_INT, PARAM_REQUIRED, &length } };
 	struct log_request r;
 
 	if (!params_read(call, parameters, table, ARRAY_SIZE(table)))

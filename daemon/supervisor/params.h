@@ -39,8 +39,8 @@ enum param_need {
 struct param {
 	const char *name;
 	enum param_type type;
-	void *out; /* of the type's kind; unchanged when absent. Points into the parameters */
 	enum param_need need;
+	void *out; /* of the type's kind; unchanged when absent. Points into the parameters */
 };
 
 /* Fill in what is given. Returns NULL, or the name of the parameter that is wrong (it lives as long

@@ -130,7 +130,7 @@ static void update(struct supervisor *s, struct rpc_call *call, const char *cons
 void method_update(void *data, struct rpc_call *call, json_t *parameters)
 {
 	json_t *list = NULL;
-	const struct param table[] = { { "names", PARAM_STRINGS, &list, PARAM_OPTIONAL } };
+	const struct param table[] = { { "names", PARAM_STRINGS, PARAM_OPTIONAL, &list } };
 	auto_free const char **groups = NULL;
 
 	if (!params_read(call, parameters, table, ARRAY_SIZE(table)) ||

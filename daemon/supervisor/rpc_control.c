@@ -60,7 +60,7 @@ static void for_each_name(struct supervisor *s, struct rpc_call *call, json_t *p
 			  enum waiters_goal goal, action *act)
 {
 	json_t *list = NULL;
-	const struct param table[] = { { "names", PARAM_STRINGS, &list, PARAM_REQUIRED } };
+	const struct param table[] = { { "names", PARAM_STRINGS, PARAM_REQUIRED, &list } };
 	const struct process_asker who = request_asker(call);
 	auto_names struct names names = { 0 };
 	struct waiters *w;
@@ -183,9 +183,9 @@ static bool read_targets(struct rpc_call *call, json_t *list, struct target *tar
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		struct target *t = &targets[i];
-		const struct param table[] = { { "name", PARAM_STRING, &t->name, PARAM_REQUIRED },
-					       { "incarnation", PARAM_INT, &t->incarnation,
-						 PARAM_OPTIONAL } };
+		const struct param table[] = { { "name", PARAM_STRING, PARAM_REQUIRED, &t->name },
+					       { "incarnation", PARAM_INT, PARAM_OPTIONAL,
+						 &t->incarnation } };
 		json_t *value = json_array_get(list, i);
 
 		t->incarnation = -1;
@@ -274,7 +274,7 @@ static void for_each_target(struct supervisor *s, struct rpc_call *call, json_t 
 void method_restart(void *data, struct rpc_call *call, json_t *parameters)
 {
 	json_t *list = NULL;
-	const struct param table[] = { { "targets", PARAM_ARRAY, &list, PARAM_REQUIRED } };
+	const struct param table[] = { { "targets", PARAM_ARRAY, PARAM_REQUIRED, &list } };
 
 	if (request_is_up(data, call) && params_read(call, parameters, table, ARRAY_SIZE(table)))
 		for_each_target(data, call, list, 0);
@@ -284,8 +284,8 @@ void method_signal(void *data, struct rpc_call *call, json_t *parameters)
 {
 	const char *name = NULL;
 	json_t *list = NULL;
-	const struct param table[] = { { "targets", PARAM_ARRAY, &list, PARAM_REQUIRED },
-				       { "signal", PARAM_STRING, &name, PARAM_REQUIRED } };
+	const struct param table[] = { { "targets", PARAM_ARRAY, PARAM_REQUIRED, &list },
+				       { "signal", PARAM_STRING, PARAM_REQUIRED, &name } };
 	int number;
 
 	if (!params_read(call, parameters, table, ARRAY_SIZE(table)))
@@ -335,9 +335,9 @@ void method_wait(void *data, struct rpc_call *call, json_t *parameters)
 	enum param_bool any = PARAM_UNSET;
 	double timeout = -1;
 	json_t *list = NULL;
-	const struct param table[] = { { "names", PARAM_STRINGS, &list, PARAM_REQUIRED },
-				       { "any", PARAM_BOOL, &any, PARAM_OPTIONAL },
-				       { "timeout", PARAM_NUMBER, &timeout, PARAM_OPTIONAL } };
+	const struct param table[] = { { "names", PARAM_STRINGS, PARAM_REQUIRED, &list },
+				       { "any", PARAM_BOOL, PARAM_OPTIONAL, &any },
+				       { "timeout", PARAM_NUMBER, PARAM_OPTIONAL, &timeout } };
 	auto_names struct names names = { 0 };
 
 	if (!params_read(call, parameters, table, ARRAY_SIZE(table)))

@@ -103,7 +103,7 @@ static bool choose_name(struct defining *d)
 		errors_problem(d->call, "BadDefinition", "name: has 255 bytes at most");
 		return false;
 	} else {
-		strcpy(d->name, d->params.name);
+		snprintf(d->name, sizeof d->name, "%s", d->params.name);
 	}
 	if (is_reserved(d->name)) {
 		errors_problem(d->call, "BadDefinition", "name: is reserved");
@@ -374,7 +374,7 @@ static void start(struct defining *d, struct process *p)
 
 static void repeat(struct defining *d, struct process *p)
 {
-	strcpy(d->name, process_name(p));
+	snprintf(d->name, sizeof d->name, "%s", process_name(p));
 	if (!p->incarnation && process_is_settled_down(p))
 		start(d, p); /* a supervisor died between definition and start */
 	else

@@ -51,7 +51,7 @@ static void reply_status(struct supervisor *s, struct rpc_call *call, const stru
 void method_status(void *data, struct rpc_call *call, json_t *parameters)
 {
 	json_t *list = NULL;
-	const struct param table[] = { { "names", PARAM_STRINGS, &list, PARAM_OPTIONAL } };
+	const struct param table[] = { { "names", PARAM_STRINGS, PARAM_OPTIONAL, &list } };
 	auto_names struct names names = { 0 };
 
 	if (params_read(call, parameters, table, ARRAY_SIZE(table)) &&
@@ -84,7 +84,7 @@ static void reply_targets(struct rpc_call *call, const struct names *names)
 void method_resolve(void *data, struct rpc_call *call, json_t *parameters)
 {
 	json_t *list = NULL;
-	const struct param table[] = { { "names", PARAM_STRINGS, &list, PARAM_REQUIRED } };
+	const struct param table[] = { { "names", PARAM_STRINGS, PARAM_REQUIRED, &list } };
 	auto_names struct names names = { 0 };
 
 	if (params_read(call, parameters, table, ARRAY_SIZE(table)) &&
@@ -116,7 +116,7 @@ static struct process *named_process(struct supervisor *s, struct rpc_call *call
 				     json_t *parameters)
 {
 	const char *name = NULL;
-	const struct param table[] = { { "name", PARAM_STRING, &name, PARAM_REQUIRED } };
+	const struct param table[] = { { "name", PARAM_STRING, PARAM_REQUIRED, &name } };
 
 	if (!params_read(call, parameters, table, ARRAY_SIZE(table)))
 		return NULL;

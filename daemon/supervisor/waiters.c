@@ -404,21 +404,16 @@ static bool is_for_a_start(const struct waiters *w)
 	return w->goal == WAITERS_RUNNING || w->goal == WAITERS_EXECUTED;
 }
 
-/* The first of p's entries whose call is to be refused, or NULL. */
-static struct waiters *next_to_refuse(const struct process *p, bool starts_only)
-{
-	const struct waiter *e = p->waiters;
-
-	while (e && starts_only && !is_for_a_start(e->call))
-		e = e->next;
-	return e ? e->call : NULL;
-}
-
 static void refuse_all(struct supervisor *s, bool starts_only)
 {
+	struct waiter *next;
+
 	for (struct process *p = s->processes; p; p = p->by_name.next)
-		for (struct waiters *w; (w = next_to_refuse(p, starts_only));)
-			refuse(w);
+		for (struct waiter *e = p->waiters; e; e = next) {
+			next = e->next; /* of another call */
+			if (!starts_only || is_for_a_start(e->call))
+				refuse(e->call);
+		}
 }
 
 void waiters_shutdown(struct supervisor *s)

@@ -31,7 +31,7 @@ static inline struct process *front_add(struct supervisor *s, struct conf *conf,
 	p->owner = (uid_t)-1;
 	p->slot = s->slots_used++;
 	p->stdio[0] = p->stdio[1] = p->stdio[2] = p->directory_fd = -1;
-	s->slots = realloc(s->slots, s->slots_used * sizeof *s->slots);
+	s->slots = realloc(s->slots, s->slots_used * sizeof(struct process *));
 	assert_non_null(s->slots);
 	s->slots[p->slot] = p;
 	s->n_slots = s->slots_used;
@@ -83,11 +83,10 @@ static inline void front_state(struct process *p, enum process_state state, pid_
 
 static inline void front_free(struct supervisor *s)
 {
-	struct process *next;
+	HASH_CLEAR(by_name, s->processes);
+	for (uint32_t i = 0; i < s->slots_used; i++) {
+		struct process *p = s->slots[i];
 
-	for (struct process *p = s->processes; p; p = next) {
-		next = p->by_name.next;
-		HASH_DELETE(by_name, s->processes, p);
 		conf_unref(p->conf);
 		free((char *)p->parent_name);
 		free(p->reason);

@@ -106,14 +106,14 @@ struct given {
 static const char *wrong_in(const char *json, struct given *g)
 {
 	const struct param table[] = {
-		{ "name", PARAM_STRING, &g->name, PARAM_REQUIRED },
-		{ "flag", PARAM_BOOL, &g->flag, PARAM_OPTIONAL },
-		{ "count", PARAM_INT, &g->count, PARAM_OPTIONAL },
-		{ "seconds", PARAM_NUMBER, &g->seconds, PARAM_OPTIONAL },
-		{ "names", PARAM_STRINGS, &g->names, PARAM_OPTIONAL },
-		{ "texts", PARAM_TEXTS, &g->texts, PARAM_OPTIONAL },
-		{ "object", PARAM_OBJECT, &g->object, PARAM_OPTIONAL },
-		{ "text", PARAM_TEXT, &g->text, PARAM_OPTIONAL },
+		{ "name", PARAM_STRING, PARAM_REQUIRED, &g->name },
+		{ "flag", PARAM_BOOL, PARAM_OPTIONAL, &g->flag },
+		{ "count", PARAM_INT, PARAM_OPTIONAL, &g->count },
+		{ "seconds", PARAM_NUMBER, PARAM_OPTIONAL, &g->seconds },
+		{ "names", PARAM_STRINGS, PARAM_OPTIONAL, &g->names },
+		{ "texts", PARAM_TEXTS, PARAM_OPTIONAL, &g->texts },
+		{ "object", PARAM_OBJECT, PARAM_OPTIONAL, &g->object },
+		{ "text", PARAM_TEXT, PARAM_OPTIONAL, &g->text },
 	};
 	static json_t *parameters; /* what was given points into it */
 

@@ -32,14 +32,15 @@ static const char *meant_for(const struct supervisor *s, const struct rpc_peer *
 	static char out[8192];
 	auto_names struct names names = { 0 };
 	json_t *json = list ? json_loads(list, 0, NULL) : NULL;
+	size_t len = 0;
 
 	assert_true(!list || json);
 	assert_int_equal(names_resolve(s, peer, json, &names), 0);
 	out[0] = '\0';
-	for (size_t i = 0; i < names.n; i++) {
-		strcat(out, names.items[i].process ? " " : " ?");
-		strcat(out, names.items[i].name);
-	}
+	for (size_t i = 0; i < names.n; i++)
+		len += (size_t)snprintf(out + len, sizeof out - len, " %s%s",
+					names.items[i].process ? "" : "?", names.items[i].name);
+	assert_true(len < sizeof out);
 	json_decref(json);
 	return out;
 }
@@ -93,11 +94,11 @@ static void unknown_names_keep_their_place(void **state)
 
 static void a_pattern_of_any_length_is_harmless(void **state)
 {
-	char list[4096];
+	char stars[4001], list[sizeof stars + 8];
 
-	memset(list, '*', sizeof list);
-	memcpy(list, "[\"", 2);
-	strcpy(list + sizeof list - 3, "\"]");
+	memset(stars, '*', sizeof stars - 1);
+	stars[sizeof stars - 1] = '\0';
+	snprintf(list, sizeof list, "[\"%s\"]", stars);
 	assert_int_equal(meant_for(*state, &front_root, list)[1], '?');
 }
 
