@@ -58,7 +58,7 @@ int cmd_version(struct ctl *ctl, int argc, char **argv)
 	if (!version)
 		status = ctl_bad_reply();
 	else if (ctl->output == CTL_JSON && !ctl->quiet)
-		print_json(json_pack("{s:s}", "version", version));
+		print_json(reply.parameters);
 	else
 		say(ctl, "%s", version);
 	reply_done(&reply);

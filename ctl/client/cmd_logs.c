@@ -265,23 +265,11 @@ static int take_event(struct ctl *ctl, const struct reply *reply)
 	return output_flush();
 }
 
-int cmd_events(struct ctl *ctl, int argc, char **argv)
+static int follow_events(struct ctl *ctl, const struct request *q)
 {
-	struct request q = { .method = "Events", .more = true };
 	struct reply reply;
-	struct args a;
-	int r, status = 0;
+	int status, r = client_call(&ctl->client, q, &reply);
 
-	if (args_plain(&a, ctl, argc, argv) != OPTION_END)
-		return CTL_USAGE;
-	if (a.n_operands) {
-		json_t *names = names_to_json(a.operands, a.n_operands);
-
-		if (!names)
-			return CTL_NO_PROCESS;
-		q.parameters = json_pack("{s:o}", "names", names);
-	}
-	r = client_call(&ctl->client, &q, &reply);
 	while (r == 0 || r == 1) {
 		bool continues = reply.continues;
 
@@ -292,9 +280,28 @@ int cmd_events(struct ctl *ctl, int argc, char **argv)
 		r = client_next(&ctl->client, &reply);
 		if (r == 0) {
 			r = client_reconnect(&ctl->client);
-			r = r < 0 ? r : client_call(&ctl->client, &q, &reply);
+			r = r < 0 ? r : client_call(&ctl->client, q, &reply);
 		}
 	}
-	json_decref(q.parameters);
 	return ctl_lost(ctl, r, "events");
+}
+
+int cmd_events(struct ctl *ctl, int argc, char **argv)
+{
+	struct request q = { .method = "Events", .more = true };
+	struct args a;
+	int status;
+
+	if (args_plain(&a, ctl, argc, argv) != OPTION_END)
+		return CTL_USAGE;
+	if (a.n_operands) {
+		json_t *names = names_to_json(a.operands, a.n_operands);
+
+		if (!names)
+			return CTL_NO_PROCESS;
+		q.parameters = json_pack("{s:o}", "names", names);
+	}
+	status = follow_events(ctl, &q);
+	json_decref(q.parameters);
+	return status;
 }

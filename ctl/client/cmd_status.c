@@ -162,13 +162,21 @@ int cmd_status(struct ctl *ctl, int argc, char **argv)
 
 /* ---- poll ---------------------------------------------------------------------------------- */
 
+/* Print a document of our own and drop it. */
+static void print_own(json_t *value)
+{
+	print_json(value);
+	json_decref(value);
+}
+
 static void print_end(const struct ctl *ctl, const char *name, const json_t *end)
 {
 	const json_t *code = json_object_get(end, "returncode");
 	const char *lost = get_str(end, "lost");
 
 	if (ctl->output == CTL_JSON)
-		print_json(json_is_object(end) ? end : json_pack("{s:s}", "name", name));
+		print_own(json_is_object(end) ? json_incref((json_t *)(uintptr_t)end)
+					      : json_pack("{s:s}", "name", name));
 	else if (json_is_integer(code))
 		printf("%lld\n", (long long)json_integer_value(code));
 	else
@@ -183,7 +191,7 @@ static int print_poll(const struct ctl *ctl, const char *name, const json_t *par
 		return ctl_bad_reply();
 	if (json_is_true(alive)) {
 		if (ctl->output == CTL_JSON)
-			print_json(json_pack("{s:s,s:b}", "name", name, "alive", 1));
+			print_own(json_pack("{s:s,s:b}", "name", name, "alive", 1));
 		else
 			say(ctl, "running");
 		return CTL_OK;
@@ -219,7 +227,12 @@ int cmd_poll(struct ctl *ctl, int argc, char **argv)
 	if (!q.parameters)
 		return complain("%s: no such process", name), CTL_NO_PROCESS;
 	status = ctl_ask(ctl, &q, name, &reply);
-	return status ? status : print_poll(ctl, name, reply.parameters);
+	json_decref(q.parameters);
+	if (status)
+		return status;
+	status = print_poll(ctl, name, reply.parameters);
+	reply_done(&reply);
+	return status;
 }
 
 /* ---- pid ----------------------------------------------------------------------------------- */
@@ -227,7 +240,7 @@ int cmd_poll(struct ctl *ctl, int argc, char **argv)
 static int print_pid(const struct ctl *ctl, json_int_t pid)
 {
 	if (ctl->output == CTL_JSON)
-		print_json(json_pack("{s:o}", "pid", pid > 0 ? json_integer(pid) : json_null()));
+		print_own(json_pack("{s:o}", "pid", pid > 0 ? json_integer(pid) : json_null()));
 	else if (pid > 0)
 		printf("%lld\n", (long long)pid);
 	return pid > 0 ? CTL_OK : CTL_FAILED;
@@ -240,7 +253,11 @@ static int pid_of_part(struct ctl *ctl, const char *part)
 	struct reply reply;
 	int status = ctl_ask(ctl, &q, NULL, &reply);
 
-	return status ? status : print_pid(ctl, get_int(reply.parameters, part, 0));
+	if (status)
+		return status;
+	status = print_pid(ctl, get_int(reply.parameters, part, 0));
+	reply_done(&reply);
+	return status;
 }
 
 static int pid_of_process(struct ctl *ctl, char *name)
@@ -255,6 +272,7 @@ static int pid_of_process(struct ctl *ctl, char *name)
 		return CTL_NO_PROCESS;
 	q.parameters = json_pack("{s:o}", "names", names);
 	status = ctl_ask(ctl, &q, name, &reply);
+	json_decref(q.parameters);
 	if (status)
 		return status;
 	status = complain_unknown(json_object_get(reply.parameters, "unknown"));
@@ -264,6 +282,7 @@ static int pid_of_process(struct ctl *ctl, char *name)
 
 		status = status ? status : r;
 	}
+	reply_done(&reply);
 	return status;
 }
 

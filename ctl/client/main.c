@@ -113,5 +113,7 @@ int main(int argc, char **argv)
 	if (at < 0)
 		return status;
 	ctl.client.path = client_path(ctl.client.path);
-	return run_command(&ctl, argc - at, argv + at);
+	status = run_command(&ctl, argc - at, argv + at);
+	client_done(&ctl.client);
+	return status;
 }
