@@ -37,10 +37,9 @@ static void method_shutdown(void *data, struct rpc_call *call, json_t *parameter
 }
 
 /* Rights that let the peer call at all; the handlers ask about each process. Who may only run has
- * rights on what he runs. */
+ * rights on what he runs; who may only read a process is told so by its name. */
 #define READ ((unsigned)(CONF_READ | CONF_RUN | CONF_ADMIN))
 #define NAME ((unsigned)(CONF_READ | CONF_CONTROL | CONF_RUN | CONF_ADMIN))
-#define CONTROL ((unsigned)(CONF_CONTROL | CONF_RUN | CONF_ADMIN))
 #define RUN ((unsigned)(CONF_RUN | CONF_ADMIN))
 #define ADMIN ((unsigned)CONF_ADMIN)
 
@@ -48,19 +47,19 @@ const struct rpc_method methods_table[] = {
 	{ ERRORS_PREFIX "Ping", 0, method_ping },
 	{ ERRORS_PREFIX "Status", READ, method_status },
 	{ ERRORS_PREFIX "Resolve", NAME, method_resolve },
-	{ ERRORS_PREFIX "Start", CONTROL, method_start },
+	{ ERRORS_PREFIX "Start", NAME, method_start },
 	{ ERRORS_PREFIX "Define", RUN, method_define },
-	{ ERRORS_PREFIX "Stop", CONTROL, method_stop },
-	{ ERRORS_PREFIX "Terminate", CONTROL, method_terminate },
-	{ ERRORS_PREFIX "Kill", CONTROL, method_kill },
-	{ ERRORS_PREFIX "Restart", CONTROL, method_restart },
-	{ ERRORS_PREFIX "Signal", CONTROL, method_signal },
+	{ ERRORS_PREFIX "Stop", NAME, method_stop },
+	{ ERRORS_PREFIX "Terminate", NAME, method_terminate },
+	{ ERRORS_PREFIX "Kill", NAME, method_kill },
+	{ ERRORS_PREFIX "Restart", NAME, method_restart },
+	{ ERRORS_PREFIX "Signal", NAME, method_signal },
 	{ ERRORS_PREFIX "Poll", READ, method_poll },
 	{ ERRORS_PREFIX "Wait", READ, method_wait },
 	{ ERRORS_PREFIX "Show", READ, method_show },
 	{ ERRORS_PREFIX "Tree", READ, method_tree },
 	{ ERRORS_PREFIX "Why", READ, method_why },
-	{ ERRORS_PREFIX "Forget", CONTROL, method_forget },
+	{ ERRORS_PREFIX "Forget", NAME, method_forget },
 	{ ERRORS_PREFIX "OpenLog", READ, method_open_log },
 	{ ERRORS_PREFIX "ReadLog", READ, method_read_log },
 	{ ERRORS_PREFIX "Events", READ, method_events },
