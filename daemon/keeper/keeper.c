@@ -19,7 +19,7 @@ void keeper_exit(struct keeper *k, int status)
 {
 	k->finishing = true;
 	k->exit_status = status;
-	ev_break(k->loop, EVBREAK_ALL);
+	parts_finish(k);
 }
 
 void keeper_tell_outcome(struct keeper *k, int status)
@@ -198,5 +198,6 @@ int keeper_run(struct keeper *k)
 	ev_run(k->loop, 0);
 	keeper_tell_outcome(k, k->exit_status);
 	setup_done(k);
+	reap_everything();
 	return k->exit_status;
 }

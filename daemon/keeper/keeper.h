@@ -152,7 +152,7 @@ void part_send(struct part *p, const struct link_head *h, const struct link_part
 void part_let_go(struct part *p); /* close its link: it exits by itself */
 void parts_flush(struct keeper *k);
 void parts_start_beat(struct keeper *k); /* systemd's watchdog, if it is enabled */
-void parts_stop_logger(struct keeper *k);
+void parts_finish(struct keeper *k); /* let both end; the loop ends with them */
 
 /* request.c: one message of the supervisor. */
 void on_request(void *data, const struct link_message *m);
@@ -193,6 +193,7 @@ void hold_done(struct keeper *k);
 void reap_slot(struct keeper *k, uint32_t slot); /* its pidfd is readable: record its end */
 void reap_release(struct keeper *k, pid_t pid); /* acknowledged: let the zombie go */
 void reap_children(struct keeper *k); /* after SIGCHLD: parts, and soon orphans */
+void reap_everything(void); /* at the very end: whatever is a zombie */
 void on_look_for_orphans(struct ev_loop *loop, ev_timer *w, int revents);
 
 #endif

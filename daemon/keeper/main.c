@@ -1,7 +1,7 @@
 /* main.c - fosterd: command line, background, what was inherited */
+#include <dirent.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
@@ -13,8 +13,6 @@
 #include "daemon/base/mem.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/keeper/spawn.h"
-
-#define INHERIT_MAX 1024
 
 static const char usage_text[] =
 	"Usage: fosterd [OPTION]...\n"
@@ -69,23 +67,26 @@ static bool parse(int argc, char **argv, struct options *o)
  * nobody else gets them. Those of systemd's socket activation are for us. */
 static int *note_inherited(void)
 {
-	static int fds[INHERIT_MAX + 1];
+	static int fds[SPAWN_INHERIT_MAX + 1];
 	int first = SD_LISTEN_FDS_START + sd_listen_fds(0);
+	DIR *d = opendir("/proc/self/fd");
+	struct dirent *e;
 	size_t n = 0;
 
-	if (first < 3)
-		first = 3;
-	for (int fd = first; fd < INT_MAX && n < INHERIT_MAX; fd++) {
-		int flags;
+	while (d && (e = readdir(d))) {
+		int fd = (int)strtol(e->d_name, NULL, 10); /* "." and ".." are 0 */
 
-		if (fd >= 65536) /* nobody passes so many; RLIMIT_NOFILE may be a billion */
-			break;
-		flags = fcntl(fd, F_GETFD);
-		if (flags < 0 || flags & FD_CLOEXEC)
+		if (fd < 3 || fd < first || fcntl(fd, F_GETFD) & FD_CLOEXEC)
 			continue;
 		(void)fd_set_cloexec(fd, true);
-		fds[n++] = fd;
+		if (n < SPAWN_INHERIT_MAX)
+			fds[n++] = fd;
+		else
+			log_warning("fosterd", "descriptor %d is not passed on: %d are already", fd,
+				    SPAWN_INHERIT_MAX);
 	}
+	if (d)
+		closedir(d);
 	fds[n] = -1;
 	return fds;
 }
@@ -167,14 +168,14 @@ static int prepare(struct keeper *k)
 	int r;
 
 	k->inherit = note_inherited();
-	r = spawn_init(k->inherit);
+	r = spawn_init(k->inherit, SD_LISTEN_FDS_START + sd_listen_fds(0));
 	if (r < 0)
 		return r;
-	k->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	k->null_fd = spawn_null_fd();
 	k->stdout_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	k->stderr_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	k->loop = ev_loop_new(EVFLAG_NOENV);
-	if (k->null_fd < 0 || k->stdout_fd < 0 || k->stderr_fd < 0 || !k->loop)
+	if (k->stdout_fd < 0 || k->stderr_fd < 0 || !k->loop)
 		return -errno;
 	if (getrlimit(RLIMIT_NOFILE, &k->nofile) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return -errno;

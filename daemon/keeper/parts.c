@@ -23,7 +23,7 @@
 #define EARLY_DEATHS_MAX 10
 #define SLOW_RESTART_S 10.
 #define ABORT_TO_KILL_S 2.
-#define LOGGER_DRAIN_S 5.
+#define LAST_WORDS_S 5.
 #define DATAGRAMS_A_TURN 16
 
 static struct link links[PART_MAX];
@@ -163,6 +163,12 @@ static void supervisor_ended(struct keeper *k, struct part *p, int status)
 	ev_timer_start(k->loop, &p->restart);
 }
 
+static void break_when_alone(struct keeper *k)
+{
+	if (!k->parts[PART_SUPERVISOR].pid && !k->parts[PART_LOGGER].pid)
+		ev_break(k->loop, EVBREAK_ALL);
+}
+
 void part_ended(struct keeper *k, struct part *p, int status)
 {
 	char how[64];
@@ -173,8 +179,7 @@ void part_ended(struct keeper *k, struct part *p, int status)
 		(void)receive(p, -1); /* complete requests that it had sent are carried out */
 	close_link(p);
 	if (k->finishing) {
-		if (id_of(p) == PART_LOGGER)
-			ev_break(k->loop, EVBREAK_ALL);
+		break_when_alone(k);
 		return;
 	}
 	describe(status, how, sizeof how);
@@ -186,18 +191,21 @@ void part_ended(struct keeper *k, struct part *p, int status)
 		part_start(k, PART_LOGGER);
 }
 
-void parts_stop_logger(struct keeper *k)
+/* End of file on its link tells a part to finish: the logger drains every pipe first. Who takes too
+ * long is killed (on_restart()). */
+void parts_finish(struct keeper *k)
 {
-	struct part *p = &k->parts[PART_LOGGER];
+	for (int i = 0; i < PART_MAX; i++) {
+		struct part *p = &k->parts[i];
 
-	if (!p->pid) {
-		ev_break(k->loop, EVBREAK_ALL);
-		return;
+		if (p->link->fd >= 0)
+			(void)link_flush(p->link);
+		close_link(p);
+		ev_timer_stop(k->loop, &p->restart);
+		ev_timer_set(&p->restart, LAST_WORDS_S, 0.);
+		ev_timer_start(k->loop, &p->restart);
 	}
-	(void)link_flush(p->link);
-	close_link(p); /* end of file: it drains every pipe and exits */
-	ev_timer_set(&p->restart, LOGGER_DRAIN_S, 0.);
-	ev_timer_start(k->loop, &p->restart);
+	break_when_alone(k);
 }
 
 /* ---- the watch ---------------------------------------------------------------------------------- */
@@ -292,7 +300,7 @@ static void on_watch(struct ev_loop *loop, ev_timer *w, int revents)
 	ev_timer_start(loop, w);
 }
 
-/* Two waits share this timer: the logger's drain at the end (then kill it), and a part that is down
+/* Two waits share this timer: a part's last words at the end (then kill it), and a part that is down
  * because it could not be started or died too often (then start it). */
 static void on_restart(struct ev_loop *loop, ev_timer *w, int revents)
 {
@@ -302,7 +310,7 @@ static void on_restart(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)revents;
 	if (p->pid > 0)
 		kill(p->pid, SIGKILL);
-	else
+	else if (!p->keeper->finishing)
 		part_start(p->keeper, id_of(p));
 }
 

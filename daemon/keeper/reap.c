@@ -12,10 +12,10 @@
 
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/pidset.h"
 #include "daemon/keeper/keeper.h"
 
 #define ORPHAN_DELAY_S 0.05
-#define PID_LIMIT (1 << 22) /* PID_MAX_LIMIT of the kernel */
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -68,18 +68,13 @@ void reap_release(struct keeper *k, pid_t pid)
 
 /* ---- orphans ----------------------------------------------------------------------------------- */
 
-static unsigned char known[PID_LIMIT / 8]; /* bit set of our own processes; zero between uses */
+static struct pidset known; /* our own processes; empty between uses */
 
-static void mark(struct keeper *k, bool on)
+static void mark(struct keeper *k, void (*change)(struct pidset *set, pid_t pid))
 {
-	for (uint32_t i = 0; i < k->table.used_max; i++) {
-		int pid = table_name(&k->table, i)[0] ? table_facts(&k->table, i)->pid : 0;
-
-		if (pid > 0 && pid < PID_LIMIT && on)
-			known[pid / 8] |= (unsigned char)(1 << pid % 8);
-		else if (pid > 0 && pid < PID_LIMIT)
-			known[pid / 8] = 0;
-	}
+	for (uint32_t i = 0; i < k->table.used_max; i++)
+		if (table_name(&k->table, i)[0])
+			change(&known, table_facts(&k->table, i)->pid);
 }
 
 static bool is_ours(const struct keeper *k, pid_t pid)
@@ -87,7 +82,7 @@ static bool is_ours(const struct keeper *k, pid_t pid)
 	for (int i = 0; i < PART_MAX; i++)
 		if (k->parts[i].pid == pid || k->parts[i].abandoned == pid)
 			return true;
-	return pid < PID_LIMIT && known[pid / 8] & 1 << pid % 8;
+	return pidset_has(&known, pid);
 }
 
 static void reap_orphan(struct keeper *k, pid_t pid)
@@ -141,10 +136,10 @@ void on_look_for_orphans(struct ev_loop *loop, ev_timer *w, int revents)
 		ev_timer_start(loop, w);
 		return;
 	}
-	mark(k, true);
+	mark(k, pidset_add);
 	if (reap_listed_orphans(k) < 0)
 		reap_first_orphans(k);
-	mark(k, false);
+	mark(k, pidset_remove);
 }
 
 void reap_children(struct keeper *k)
@@ -167,4 +162,10 @@ void reap_children(struct keeper *k)
 		ev_timer_set(&k->look_for_orphans, ORPHAN_DELAY_S, 0.);
 		ev_timer_start(k->loop, &k->look_for_orphans);
 	}
+}
+
+void reap_everything(void)
+{
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
 }

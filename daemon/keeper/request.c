@@ -94,7 +94,7 @@ static void on_finish(struct keeper *k, const struct link_message *m)
 
 	k->finishing = true;
 	k->exit_status = f ? f->status : 1;
-	parts_stop_logger(k);
+	parts_finish(k);
 }
 
 /* What is about a slot; slot is within the table. */

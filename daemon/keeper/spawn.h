@@ -22,6 +22,7 @@
 #include "daemon/base/link.h"
 
 #define SPAWN_FDS_MAX 8
+#define SPAWN_INHERIT_MAX 16
 
 /* What the child does; everything is looked up, allocated and opened before. */
 struct spawn_plan {
@@ -36,7 +37,7 @@ struct spawn_plan {
 	uid_t uid;
 	gid_t gid;
 	uint64_t nofile_soft, nofile_hard; /* 0: as they are */
-	const int *inherit; /* numbers that lose close-on-exec, ended by -1; NULL: none */
+	const int *inherit; /* with LINK_SPAWN_INHERIT: passed on as they are, ended by -1 */
 	const char *const *paths; /* tried in turn, NULL-terminated */
 	char *const *argv, *const *envp;
 };
@@ -52,9 +53,13 @@ struct spawn_result {
 	int report_fd; /* >= 0: the careful way: read a struct spawn_fail, or end of file = executed */
 };
 
-/* Reserve the staging range above the highest of the inherited descriptors (ended by -1). Call once,
- * early. 0 or -errno. */
-int spawn_init(const int *inherit);
+/* Reserve the staging range: at or above lowest, clear of the inherited descriptors (at most
+ * SPAWN_INHERIT_MAX, ended by -1). Call once, before anything else is opened, so that the range is
+ * low and a child's table small. Our own descriptor 0 becomes /dev/null. 0 or -errno. */
+int spawn_init(const int *inherit, int lowest);
+
+/* A descriptor of /dev/null: one that costs nothing to pass on. */
+int spawn_null_fd(void);
 
 /* Make the child. Returns 0 with *ret_result; or -1 with *ret_fail telling the step and errno, and
  * then no process is left. The caller has all signals blocked. */

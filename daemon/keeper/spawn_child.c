@@ -15,13 +15,13 @@ static int descriptors(const struct spawn_child *c)
 {
 	const struct spawn_plan *p = c->plan;
 
-	for (unsigned i = 0; i < p->n_fds; i++)
-		if (dup2(c->stage_first + (int)i, (int)i) < 0)
+	for (int i = (int)p->n_fds - 1; i >= 0;
+	     i--) /* 0 last: others may still need its /dev/null */
+		if (c->sources[i] != i && dup2(c->sources[i], i) < 0)
 			return -1;
-	if (p->flags & LINK_SPAWN_INHERIT && p->inherit)
-		for (const int *fd = p->inherit; *fd >= 0; fd++)
-			if (fcntl(*fd, F_SETFD, 0) < 0)
-				return -1;
+	for (int i = 0; p->flags & LINK_SPAWN_INHERIT && p->inherit[i] >= 0; i++)
+		if (dup2(c->inherited[i], p->inherit[i]) < 0)
+			return -1;
 	return 0;
 }
 

@@ -10,8 +10,9 @@
 
 struct spawn_child {
 	const struct spawn_plan *plan;
-	int stage_first; /* plan->fds[i] is staged at stage_first + i */
+	int sources[SPAWN_FDS_MAX]; /* what becomes i: a staged number, or 0, which is /dev/null */
 	int stage_directory; /* where directory_fd is staged */
+	int inherited[SPAWN_INHERIT_MAX]; /* where plan->inherit[i] is staged */
 	int unshare_from; /* close_range() from here on; -1: the table is ours already */
 	int report_fd; /* -1: the parent reads *fail from its own memory */
 	pid_t parent; /* whose death is ours, with LINK_SPAWN_DIES */

@@ -18,21 +18,8 @@ struct env {
 	int err;
 };
 
-static bool same_key(const char *a, const char *b)
+static void append(struct env *e, const char *var)
 {
-	size_t n = strcspn(a, "=");
-
-	return strncmp(a, b, n + 1) == 0;
-}
-
-static void set(struct env *e, const char *var)
-{
-	for (size_t i = 0; i < e->n; i++) {
-		if (same_key(e->vars[i], var)) {
-			e->vars[i] = var;
-			return;
-		}
-	}
 	if (e->n == e->capacity) {
 		size_t capacity = e->capacity ? e->capacity * 2 : 64;
 		const char **vars = realloc(e->vars, capacity * sizeof *vars);
@@ -45,6 +32,20 @@ static void set(struct env *e, const char *var)
 		e->capacity = capacity;
 	}
 	e->vars[e->n++] = var;
+}
+
+/* In the place of one of the same name, or at the end. */
+static void set(struct env *e, const char *var)
+{
+	size_t n = strcspn(var, "=") + 1;
+
+	for (size_t i = 0; i < e->n; i++) {
+		if (e->vars[i][0] == var[0] && strncmp(e->vars[i], var, n) == 0) {
+			e->vars[i] = var;
+			return;
+		}
+	}
+	append(e, var);
 }
 
 static void set_all(struct env *e, const char *const *vars)
@@ -108,13 +109,15 @@ static void set_foster(struct env *e, const struct process *p)
 
 int env_build(const struct process *p, struct buf *out)
 {
-	auto_free struct env *e = calloc(1, sizeof *e);
+	static struct env reused; /* 16 KiB: not for each child anew */
+	struct env *e = &reused;
 	enum conf_method method = p->def->program->method;
 
-	if (!e)
-		return -ENOMEM;
+	e->n = e->n_own = 0;
+	e->err = 0;
 	if (p->origin == PROCESS_SERVER || method == CONF_FORK)
-		set_all(e, (const char *const *)p->supervisor->fork_environ);
+		for (char **var = p->supervisor->fork_environ; *var; var++)
+			append(e, *var); /* the first layer: nothing to replace */
 	else if (method == CONF_SPAWN)
 		set_clean(e, p);
 	set_supervisor(e, p);
@@ -122,7 +125,6 @@ int env_build(const struct process *p, struct buf *out)
 	set_foster(e, p);
 	for (size_t i = 0; i < e->n; i++)
 		buf_add_strz(out, e->vars[i]);
-	free(e->vars);
 	return e->err < 0 ? e->err : buf_error(out) < 0 ? buf_error(out) : (int)e->n;
 }
 

@@ -6,6 +6,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/supervisor/forkserver.h"
+#include "daemon/supervisor/logs.h"
 #include "daemon/supervisor/process_internal.h"
 #include "daemon/supervisor/returncode.h"
 #include "daemon/supervisor/supervisor.h"
@@ -145,8 +146,10 @@ void process_free(struct process *p)
 	forkserver_answered(p);
 	process_forget_logs(p);
 	keeper_send(s, &h, NULL, 0, NULL, 0);
-	if (p->origin == PROCESS_CLIENT)
+	if (p->origin == PROCESS_CLIENT) {
 		spool_remove(s, process_name(p));
+		logs_remove(p); /* who takes the name next may not read them */
+	}
 	s->slots[p->slot] = NULL;
 	HASH_DELETE(by_name, s->processes, p);
 	process_discard(p);

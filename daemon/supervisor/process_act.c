@@ -1,11 +1,11 @@
 /* process_act.c - actions: requests to the keeper */
-#include <grp.h>
-#include <pwd.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/random.h>
 #include <systemd/sd-journal.h>
 
 #include "daemon/base/clock.h"
+#include "daemon/base/fd.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/supervisor/budget.h"
@@ -69,7 +69,6 @@ int process_log_path(const struct process *p, int stream, char *path, size_t siz
 {
 	const struct conf_log *l = log_of(p, stream);
 	const struct conf_main *main = &p->supervisor->conf->main;
-	char name[CONF_NAME_MAX + 1];
 	int n = -1;
 
 	*ret_why = "its output is not kept in a file";
@@ -78,12 +77,9 @@ int process_log_path(const struct process *p, int stream, char *path, size_t siz
 	if (l->kind == CONF_LOG_FILE) {
 		n = snprintf(path, size, "%s", l->path);
 	} else if (l->kind == CONF_LOG_AUTO) {
-		snprintf(name, sizeof name, "%s", process_name(p));
-		for (char *colon = strchr(name, ':'); colon; colon = strchr(colon, ':'))
-			*colon = '.';
 		n = snprintf(path, size, "%s%s/%s-%s.log",
 			     main->childlogdir ? main->childlogdir : p->supervisor->runtime_dir,
-			     main->childlogdir ? "" : "/log", name,
+			     main->childlogdir ? "" : "/log", process_name(p),
 			     stream == 1 ? "stdout" : "stderr");
 	}
 	return n < 0 || (size_t)n >= size ? -ENOENT : 0;
@@ -141,6 +137,15 @@ void process_forget_logs(struct process *p)
 
 /* ---- the plan ------------------------------------------------------------------------------------ */
 
+/* stdin=PATH. Opening a FIFO must not wait for its writer; reading from it later should. */
+static int open_stdin(const char *path)
+{
+	auto_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : fd_set_nonblocking(fd, false);
+
+	return r < 0 ? r : take_fd(fd);
+}
+
 /* What a child's streams are; descriptors that go with the message are added to fds. */
 static int plan_stdio(struct process *p, struct link_spawn *l, int *fds, unsigned *n_fds)
 {
@@ -154,6 +159,14 @@ static int plan_stdio(struct process *p, struct link_spawn *l, int *fds, unsigne
 		return 0;
 	}
 	l->stdio[0] = p->def->program->stdin_pipe ? LINK_STDIO_PIPE : LINK_STDIO_NULL;
+	if (p->def->program->stdin_path) {
+		int fd = open_stdin(p->def->program->stdin_path);
+
+		if (fd < 0)
+			return fd;
+		l->stdio[0] = LINK_STDIO_FD;
+		fds[(*n_fds)++] = fd;
+	}
 	for (int stream = 1; stream <= 2; stream++) {
 		enum conf_log_kind kind = log_of(p, stream)->kind;
 
@@ -174,8 +187,9 @@ static int plan_stdio(struct process *p, struct link_spawn *l, int *fds, unsigne
 	return 0;
 }
 
-/* The journal's streams are the child's now; those of `run` are kept until it is known to live. */
-static void close_journal(const struct process *p, int *fds, unsigned n_fds)
+/* What was opened for this spawn is the child's now; the descriptors of `run` are kept until it is
+ * known to live. */
+static void close_opened(const struct process *p, int *fds, unsigned n_fds)
 {
 	for (unsigned i = 0; i < n_fds && p->stdio[0] < 0; i++)
 		if (fds[i] != p->directory_fd)
@@ -269,6 +283,12 @@ static uint32_t plan_flags(const struct process *p)
 	return flags;
 }
 
+/* A path that another user chose may lie on a file system that he serves himself. */
+static bool is_ours_to_look_at(const struct process *p)
+{
+	return p->owner == (uid_t)-1 || p->owner == 0 || p->owner == geteuid();
+}
+
 int process_send_spawn(struct process *p)
 {
 	struct link_head h = { .type = LINK_SPAWN, .slot = p->slot, .incarnation = p->incarnation };
@@ -285,7 +305,8 @@ int process_send_spawn(struct process *p)
 	if (p->directory_fd >= 0)
 		fds[n_fds++] = p->directory_fd;
 	plan_command(p, &l, &body);
-	if (localfs_is_local(p->def->argv ? p->def->argv[0] : NULL, env_path(p), p->def->directory))
+	if (is_ours_to_look_at(p) &&
+	    localfs_is_local(p->def->argv ? p->def->argv[0] : NULL, env_path(p), p->def->directory))
 		l.flags |= LINK_SPAWN_LOCAL;
 	if (n == 0)
 		n = env_build(p, &body);
@@ -299,7 +320,7 @@ int process_send_spawn(struct process *p)
 	if (!p->logs_sent)
 		process_send_logs(p);
 	keeper_send(p->supervisor, &h, parts, ARRAY_SIZE(parts), fds, n_fds);
-	close_journal(p, fds, n_fds);
+	close_opened(p, fds, n_fds);
 	return 0;
 }
 

@@ -406,16 +406,28 @@ static void not_spawned(struct process *p, enum link_step step, int err, char *w
 	judge(p);
 }
 
+/* "/opt/web: No such file or directory", "chdir /srv/web: Permission denied", "setuid: …". */
+static char *words_of_failure(const struct process *p, const struct link_slot *f)
+{
+	const char *err = strerror(f->err);
+	char *words = NULL;
+	int r;
+
+	if (f->step == LINK_STEP_EXEC && p->def->argv)
+		r = asprintf(&words, "%s: %s", p->def->argv[0], err);
+	else if (f->step == LINK_STEP_CHDIR && p->def->directory)
+		r = asprintf(&words, "chdir %s: %s", p->def->directory, err);
+	else
+		r = asprintf(&words, "%s: %s", link_step_name(f->step), err);
+	return r < 0 ? NULL : words;
+}
+
 static void on_failed(struct process *p, const struct link_slot *f)
 {
-	const char *what = f->step == LINK_STEP_EXEC && p->def->argv	     ? p->def->argv[0]
-			   : f->step == LINK_STEP_CHDIR && p->def->directory ? p->def->directory
-									     : NULL;
 	char *words = take_ptr(p->told_reason); /* a forkserver's own */
 
-	if (!words && asprintf(&words, "%s%s%s: %s", link_step_name(f->step), what ? " " : "",
-			       what ? what : "", strerror(f->err)) < 0)
-		words = NULL;
+	if (!words)
+		words = words_of_failure(p, f);
 	process_acknowledge(p);
 	not_spawned(p, f->step, f->err, words);
 }

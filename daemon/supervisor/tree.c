@@ -19,6 +19,7 @@
 #include "daemon/base/fd.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/pidset.h"
 #include "daemon/supervisor/supervisor.h"
 
 #define AGAIN_S 0.005
@@ -127,14 +128,16 @@ static void kill_subtree(void *data, pid_t pid)
 
 struct look {
 	struct supervisor *s;
-	bool everybody; /* not only orphans of the keeper: it is gone */
 };
 
-static bool is_main_or_part(const struct supervisor *s, pid_t pid)
+static struct pidset known; /* main processes and parts; empty between looks */
+
+static void mark_known(const struct supervisor *s, void (*change)(struct pidset *set, pid_t pid))
 {
-	if (pid == getpid() || pid == s->keeper.keeper_pid || pid == s->logger_pid)
-		return true;
-	return process_of_pid(s, pid) != NULL;
+	change(&known, getpid());
+	change(&known, s->logger_pid);
+	for (const struct process *p = s->processes; p; p = p->by_name.next)
+		change(&known, p->pid);
 }
 
 static bool belongs_to(const struct process *p, const struct stat_facts *f, uint64_t instance)
@@ -156,7 +159,7 @@ static void look_at_orphan(void *data, pid_t pid)
 	struct stat_facts f;
 	uint64_t instance;
 
-	if (is_main_or_part(l->s, pid) || !read_stat(pid, &f) || f.state == 'Z')
+	if (pidset_has(&known, pid) || !read_stat(pid, &f) || f.state == 'Z')
 		return;
 	instance = instance_of(pid);
 	for (struct process *p = l->s->cleans; p; p = p->next_clean) {
@@ -188,7 +191,9 @@ void tree_turn(struct supervisor *s)
 		return;
 	for (struct process *p = s->cleans; p; p = p->next_clean)
 		p->left_behind = 0;
+	mark_known(s, pidset_add);
 	for_children(s->keeper.keeper_pid, look_at_orphan, &l);
+	mark_known(s, pidset_remove);
 	while (*place) {
 		struct process *p = *place;
 
