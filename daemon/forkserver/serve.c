@@ -1,0 +1,457 @@
+#include "daemon/forkserver/serve.h"
+
+#include <dirent.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "daemon/base/buf.h"
+#include "daemon/base/fd.h"
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+#include "daemon/forkserver/child.h"
+#include "daemon/forkserver/entry.h"
+#include "daemon/forkserver/fork.h"
+#include "daemon/forkserver/plan.h"
+
+#define TEXT_BYTES_MAX 2048
+
+/* What a child writes to its channel: a failure, or step NONE when its entry is found. */
+struct report {
+	struct link_failed failed;
+	char text[TEXT_BYTES_MAX];
+};
+
+/* ---- to the keeper ------------------------------------------------------------------------- */
+
+static void wait_for(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	while (poll(&p, 1, -1) < 0 && errno == EINTR)
+		;
+}
+
+/* The keeper never waits for us, so waiting until it has read what it was told is safe, and there is
+ * nothing else to do. */
+static int flush(struct server *s)
+{
+	int r;
+
+	while ((r = link_flush(&s->link)) == -EAGAIN)
+		wait_for(s->link.fd, POLLOUT);
+	return r;
+}
+
+static void send_message(struct server *s, const struct link_head *h, const struct link_part *parts,
+			 unsigned n_parts, const int *fds, unsigned n_fds)
+{
+	int r;
+
+	while ((r = link_send(&s->link, h, parts, n_parts, fds, n_fds)) == -EAGAIN)
+		wait_for(s->link.fd, POLLOUT);
+	if (r < 0)
+		log_error("forkserver", "cannot tell the keeper %s: %s", link_type_name(h->type),
+			  strerror(-r));
+}
+
+static void send_forked(struct server *s, const struct serve_child *c)
+{
+	struct link_forked forked = { .pid = c->pid };
+	struct link_head h = { .type = LINK_FORKED,
+			       .slot = c->slot,
+			       .incarnation = c->incarnation };
+	struct link_part part = { &forked, sizeof forked };
+
+	send_message(s, &h, &part, 1, &c->pidfd, 1);
+}
+
+static void send_failed(struct server *s, uint32_t slot, uint64_t incarnation, enum link_step step,
+			int err, const char *text)
+{
+	struct link_failed failed = { .step = step, .err = err };
+	struct link_head h = { .type = LINK_FAILED, .slot = slot, .incarnation = incarnation };
+	struct link_part parts[] = { { &failed, sizeof failed }, { text, strlen(text) + 1 } };
+
+	send_message(s, &h, parts, ARRAY_SIZE(parts), NULL, 0);
+}
+
+static void refuse(struct server *s, const struct link_head *h, enum link_step step, int err,
+		   const char *text)
+{
+	send_failed(s, h->slot, h->incarnation, step, err, text);
+}
+
+int serve_hello(struct server *s)
+{
+	struct link_hello hello = { .version = LINK_VERSION, .parent = 0 };
+	struct link_head h = { .type = LINK_HELLO, .slot = LINK_NO_SLOT };
+	struct link_part part = { &hello, sizeof hello };
+
+	send_message(s, &h, &part, 1, NULL, 0);
+	return flush(s);
+}
+
+int serve_preload_failed(struct server *s, const char *path, const char *why)
+{
+	char text[TEXT_BYTES_MAX];
+
+	snprintf(text, sizeof text, "preload %s: %s", path, why);
+	send_failed(s, LINK_NO_SLOT, 0, LINK_STEP_ENTRY, 0, text);
+	return flush(s);
+}
+
+/* ---- threads ------------------------------------------------------------------------------- */
+
+int serve_threads(void)
+{
+	struct stat st;
+
+	if (stat("/proc/self/task", &st) < 0)
+		return -errno;
+	return (int)st.st_nlink - 2; /* "." and ".."; each thread is a directory */
+}
+
+/* Append the names of all threads but the first. */
+static void add_thread_names(struct buf *b)
+{
+	DIR *d = opendir("/proc/self/task");
+	const struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		char path[64], name[32];
+
+		snprintf(path, sizeof path, "/proc/self/task/%.10s/comm", e->d_name);
+		if (e->d_name[0] == '.' || atoi(e->d_name) == getpid() ||
+		    fd_read_file(path, name, sizeof name) <= 0)
+			continue;
+		buf_addf(b, " %.*s", (int)strcspn(name, "\n"), name);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* A copy has the one thread that asked for it, and the locks of all, held for ever. */
+static bool refused_for_threads(struct server *s, const struct link_head *h)
+{
+	auto_buf struct buf text = { 0 };
+
+	if (serve_threads() <= 1)
+		return false;
+	buf_addf(&text, "preload %s started a thread:", s->threaded ? s->threaded : "(later)");
+	add_thread_names(&text);
+	refuse(s, h, LINK_STEP_SERVER, 0, buf_error(&text) ? "threads" : text.data);
+	return true;
+}
+
+/* ---- children ------------------------------------------------------------------------------ */
+
+static struct serve_child *find(struct server *s, uint32_t slot)
+{
+	for (size_t i = 0; i < s->n_children; i++)
+		if (s->children[i].slot == slot)
+			return &s->children[i];
+	return NULL;
+}
+
+static void forget(struct server *s, struct serve_child *c)
+{
+	close_fd(&c->pidfd);
+	close_fd(&c->channel);
+	*c = s->children[--s->n_children];
+}
+
+/* Room for one more, before anything is done that could not be undone. */
+static int reserve(struct server *s)
+{
+	size_t capacity = s->capacity ? 2 * s->capacity : 16;
+	struct serve_child *more;
+
+	if (s->n_children < s->capacity)
+		return 0;
+	more = reallocarray(s->children, capacity, sizeof *more);
+	if (!more)
+		return -ENOMEM;
+	s->children = more;
+	s->capacity = capacity;
+	return 0;
+}
+
+/* ---- in the child -------------------------------------------------------------------------- */
+
+_Noreturn static void give_up(int channel, enum link_step step, int err, const char *text)
+{
+	struct report r = { .failed = { .step = step, .err = err } };
+	size_t len = strnlen(text, sizeof r.text - 1);
+
+	memcpy(r.text, text, len);
+	(void)send(channel, &r, offsetof(struct report, text) + len + 1, MSG_NOSIGNAL);
+	_exit(127);
+}
+
+/* Go on only when the keeper has been told of us. */
+static void await_leave(int channel)
+{
+	struct link_failed none = { 0 };
+	char leave;
+
+	if (send(channel, &none, sizeof none, MSG_NOSIGNAL) < 0 || recv(channel, &leave, 1, 0) != 1)
+		_exit(127);
+	close(channel);
+}
+
+_Noreturn static void run_entry(const struct plan *p, int channel)
+{
+	entry_main *entry;
+	const char *why;
+
+	environ = p->envp;
+	why = entry_find((char *)p->entry, &entry);
+	if (why)
+		give_up(channel, LINK_STEP_ENTRY, 0, why);
+	await_leave(channel);
+	exit(entry((int)p->spawn->n_argv, p->argv));
+}
+
+_Noreturn static void be_copy(const struct plan *p, pid_t keeper, int channel)
+{
+	enum link_step step = child_set_up(p, keeper, channel);
+
+	if (!step && p->path[0])
+		step = child_execute(p);
+	if (step)
+		give_up(channel, step, errno, "");
+	run_entry(p, channel);
+}
+
+struct borrower {
+	const struct plan *plan;
+	pid_t keeper;
+	struct link_failed failed;
+};
+
+static int be_borrower(void *data)
+{
+	struct borrower *b = data;
+
+	b->failed.step = child_set_up(b->plan, b->keeper, -1);
+	if (!b->failed.step)
+		b->failed.step = child_execute(b->plan);
+	b->failed.err = errno;
+	_exit(127);
+}
+
+/* ---- starting ------------------------------------------------------------------------------ */
+
+static void start_borrower(struct server *s, const struct link_head *h, const struct plan *p)
+{
+	struct serve_child c = { .slot = h->slot, .incarnation = h->incarnation, .channel = -1 };
+	struct borrower b = { .plan = p, .keeper = s->keeper };
+
+	c.pid = fork_borrow(be_borrower, &b, &c.pidfd);
+	if (c.pid < 0) {
+		refuse(s, h, LINK_STEP_FORK, -c.pid, "");
+		return;
+	}
+	if (b.failed.step) {
+		close(c.pidfd);
+		refuse(s, h, b.failed.step, b.failed.err, "");
+		return;
+	}
+	send_forked(s, &c);
+	s->children[s->n_children++] = c;
+}
+
+static void start_copy(struct server *s, const struct link_head *h, const struct plan *p)
+{
+	struct serve_child c = { .slot = h->slot, .incarnation = h->incarnation };
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+		refuse(s, h, LINK_STEP_PIPE, errno, "");
+		return;
+	}
+	c.channel = ends[0];
+	c.has_entry = !p->path[0];
+	c.pid = fork_copy(&c.pidfd);
+	if (c.pid == 0)
+		be_copy(p, s->keeper, ends[1]);
+	close(ends[1]);
+	if (c.pid < 0) {
+		close(c.channel);
+		refuse(s, h, LINK_STEP_FORK, -c.pid, "");
+		return;
+	}
+	s->children[s->n_children++] = c;
+}
+
+static void on_spawn(struct server *s, const struct link_message *m)
+{
+	struct serve_child *last = find(s, m->head->slot);
+	struct plan p;
+	int r;
+
+	if (last && last->incarnation == m->head->incarnation) {
+		if (last->channel < 0) /* else its answer will come */
+			send_forked(s, last);
+		return;
+	}
+	if (refused_for_threads(s, m->head))
+		return;
+	if (last) /* another may be asked for: so this has ended */
+		forget(s, last);
+	r = plan_read(m, environ, &p);
+	if (r < 0 || (r = reserve(s)) < 0) {
+		refuse(s, m->head, LINK_STEP_SERVER, -r, "the plan cannot be read");
+		return;
+	}
+	if (p.path[0] && p.spawn->flags & LINK_SPAWN_LOCAL)
+		start_borrower(s, m->head, &p);
+	else
+		start_copy(s, m->head, &p);
+	plan_done(&p);
+}
+
+/* The keeper no longer wants what has not begun. What has is the keeper's own. */
+static void on_reap(struct server *s, const struct link_head *h)
+{
+	const struct serve_child *c = find(s, h->slot);
+
+	if (c && c->incarnation == h->incarnation && c->channel >= 0)
+		(void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
+}
+
+static void on_message(void *data, const struct link_message *m)
+{
+	struct server *s = data;
+
+	if (m->head->type == LINK_SPAWN)
+		on_spawn(s, m);
+	else if (m->head->type == LINK_REAP)
+		on_reap(s, m->head);
+	else
+		log_error("forkserver", "the keeper sent a message of type %u (%s)", m->head->type,
+			  link_type_name(m->head->type));
+}
+
+/* ---- reports ------------------------------------------------------------------------------- */
+
+/* A child that ended before it said anything has executed its program, or died of something that
+ * its end will tell; one that was to run an entry never came to it. */
+static void on_silent_end(struct server *s, struct serve_child *c)
+{
+	close_fd(&c->channel);
+	if (!c->has_entry) {
+		send_forked(s, c);
+		return;
+	}
+	send_failed(s, c->slot, c->incarnation, LINK_STEP_ENTRY, 0,
+		    "the process ended while its entry was loaded");
+	forget(s, c);
+}
+
+static void on_report(struct server *s, struct serve_child *c)
+{
+	struct report r = { 0 };
+	ssize_t n = recv(c->channel, &r, sizeof r - 1, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < (ssize_t)sizeof r.failed) {
+		on_silent_end(s, c);
+	} else if (r.failed.step == LINK_STEP_NONE) {
+		c->found = true;
+		send_forked(s, c);
+	} else {
+		send_failed(s, c->slot, c->incarnation, r.failed.step, r.failed.err, r.text);
+		forget(s, c);
+	}
+}
+
+/* The keeper has been told of those whose entry is found: let them run it. */
+static void give_leave(struct server *s)
+{
+	for (size_t i = 0; i < s->n_children; i++) {
+		struct serve_child *c = &s->children[i];
+
+		if (!c->found || c->channel < 0)
+			continue;
+		(void)send(c->channel, "", 1, MSG_NOSIGNAL); /* it may have died: its end tells */
+		close_fd(&c->channel);
+	}
+}
+
+/* ---- the loop ------------------------------------------------------------------------------ */
+
+/* Descriptors to poll: the link, then the channels in the order of children. */
+static struct pollfd *gather(const struct server *s, nfds_t *ret_n)
+{
+	struct pollfd *fds = calloc(s->n_children + 1, sizeof *fds);
+	nfds_t n = 0;
+
+	if (!fds)
+		return NULL;
+	fds[n++] = (struct pollfd){ .fd = s->link.fd, .events = POLLIN };
+	for (size_t i = 0; i < s->n_children; i++)
+		if (s->children[i].channel >= 0)
+			fds[n++] =
+				(struct pollfd){ .fd = s->children[i].channel, .events = POLLIN };
+	*ret_n = n;
+	return fds;
+}
+
+static struct serve_child *find_channel(struct server *s, int channel)
+{
+	for (size_t i = 0; i < s->n_children; i++)
+		if (s->children[i].channel == channel)
+			return &s->children[i];
+	return NULL;
+}
+
+/* One turn: wait, hear the children, then the keeper, then answer. 1, 0 at the link's end, -errno */
+static int turn(struct server *s)
+{
+	nfds_t n;
+	auto_free struct pollfd *fds = gather(s, &n);
+	int r = 1;
+
+	if (!fds)
+		return -ENOMEM;
+	if (poll(fds, n, -1) < 0)
+		return errno == EINTR ? 1 : -errno;
+	for (nfds_t i = 1; i < n; i++) {
+		struct serve_child *c = fds[i].revents ? find_channel(s, fds[i].fd) : NULL;
+
+		if (c)
+			on_report(s, c);
+	}
+	if (fds[0].revents)
+		r = link_receive(&s->link, on_message, s);
+	if (r == -EAGAIN)
+		r = 1;
+	if (r > 0 && flush(s) == 0)
+		give_leave(s);
+	return r;
+}
+
+int serve(struct server *s)
+{
+	int r;
+
+	do
+		r = turn(s);
+	while (r > 0);
+	if (r < 0)
+		log_error("forkserver", "the link to the keeper: %s", strerror(-r));
+	return r;
+}
+
+void serve_done(struct server *s)
+{
+	while (s->n_children)
+		forget(s, &s->children[0]);
+	free(s->children);
+	link_done(&s->link);
+}
