@@ -165,6 +165,7 @@ enum link_stdio {
 	LINK_STDIO_LOG, /* the slot's own log pipe of that stream (stdout and stderr only) */
 	LINK_STDIO_STDOUT, /* stderr only: the same as stdout */
 	LINK_STDIO_PIPE, /* stdin only: a pipe whose other end the keeper holds open */
+	LINK_STDIO_OWN, /* stdout and stderr only: fosterd's own log; for what foster runs for itself */
 	LINK_STDIO_MAX
 };
 

@@ -339,6 +339,8 @@ static int stdio_fd(struct keeper *k, uint32_t slot, const struct link_message *
 		return stream == 2 ? fds[1] : -EINVAL;
 	case LINK_STDIO_PIPE:
 		return stream == 0 ? stdin_pipe(k, slot) : -EINVAL;
+	case LINK_STDIO_OWN:
+		return stream ? STDERR_FILENO : -EINVAL;
 	case LINK_STDIO_MAX:
 		break;
 	}

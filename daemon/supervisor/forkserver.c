@@ -237,10 +237,46 @@ void forkserver_noticed(struct process *server)
 	}
 }
 
+/* One line of a text with a traceback: what comes before it, and its last line. */
+static char *summary(const char *text)
+{
+	const char *end = text + strlen(text), *last;
+	size_t head = strcspn(text, "\n");
+	const char *traceback = memmem(text, head, "Traceback", strlen("Traceback"));
+	char *line;
+
+	while (end > text && end[-1] == '\n')
+		end--;
+	last = memrchr(text, '\n', (size_t)(end - text));
+	if (!last)
+		return strndup(text, (size_t)(end - text));
+	if (traceback)
+		head = (size_t)(traceback - text);
+	if (asprintf(&line, "%.*s%s%.*s", (int)head, text, traceback ? "" : ": ",
+		     (int)(end - last - 1), last + 1) < 0)
+		return NULL;
+	return line;
+}
+
+static void log_lines(const char *name, const char *text)
+{
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+
+		log_error(name, "%.*s", (int)n, text);
+		text += n + (text[n] == '\n');
+	}
+}
+
 void forkserver_failed(struct process *server, const char *text)
 {
-	log_error(process_name(server), "%s", text);
-	fail_waiting(server, text);
+	auto_free char *line = summary(text);
+
+	log_lines(process_name(server), text);
+	for (struct process *p = server->supervisor->processes; line && p; p = p->by_name.next)
+		if (p->server == server && p->asked)
+			process_tell_reason(p, p->incarnation, line);
+	fail_waiting(server, line ? line : text);
 }
 
 void forkserver_changed(struct supervisor *s, const char *name)

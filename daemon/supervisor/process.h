@@ -181,7 +181,7 @@ void process_resumed(struct process *p, uint64_t incarnation, const struct link_
 /* ---- process_act.c ----------------------------------------------------------------------------- */
 
 void process_act(struct process *p, enum process_act act);
-int process_send_spawn(struct process *p); /* 0, -EAGAIN: the link is full */
+int process_send_spawn(struct process *p, char **ret_reason); /* 0 or -errno, perhaps in words */
 void process_send_signal(struct process *p, int number, enum link_scope scope);
 void process_send_logs(struct process *p); /* tell the logger its streams */
 void process_send_note(struct process *p);

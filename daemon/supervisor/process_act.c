@@ -137,6 +137,13 @@ void process_forget_logs(struct process *p)
 
 /* ---- the plan ------------------------------------------------------------------------------------ */
 
+static int explain(char **ret_reason, const char *what, int err)
+{
+	if (asprintf(ret_reason, "%s: %s", what, strerror(-err)) < 0)
+		*ret_reason = NULL;
+	return err;
+}
+
 /* stdin=PATH. Opening a FIFO must not wait for its writer; reading from it later should. */
 static int open_stdin(const char *path)
 {
@@ -147,7 +154,8 @@ static int open_stdin(const char *path)
 }
 
 /* What a child's streams are; descriptors that go with the message are added to fds. */
-static int plan_stdio(struct process *p, struct link_spawn *l, int *fds, unsigned *n_fds)
+static int plan_stdio(struct process *p, struct link_spawn *l, int *fds, unsigned *n_fds,
+		      char **ret_reason)
 {
 	if (p->stdio[0] >= 0) { /* of `run`: the caller's own */
 		for (int i = 0; i < 3; i++) {
@@ -163,14 +171,16 @@ static int plan_stdio(struct process *p, struct link_spawn *l, int *fds, unsigne
 		int fd = open_stdin(p->def->program->stdin_path);
 
 		if (fd < 0)
-			return fd;
+			return explain(ret_reason, p->def->program->stdin_path, fd);
 		l->stdio[0] = LINK_STDIO_FD;
 		fds[(*n_fds)++] = fd;
 	}
 	for (int stream = 1; stream <= 2; stream++) {
 		enum conf_log_kind kind = log_of(p, stream)->kind;
 
-		if (stream == 2 && p->def->program->redirect_stderr)
+		if (p->origin == PROCESS_SERVER || p->origin == PROCESS_HELPER)
+			l->stdio[stream] = LINK_STDIO_OWN;
+		else if (stream == 2 && p->def->program->redirect_stderr)
 			l->stdio[2] = LINK_STDIO_STDOUT;
 		else if (goes_to_logger(p, stream))
 			l->stdio[stream] = LINK_STDIO_LOG;
@@ -179,7 +189,7 @@ static int plan_stdio(struct process *p, struct link_spawn *l, int *fds, unsigne
 						      stream == 1 ? LOG_INFO : LOG_WARNING, 0);
 
 			if (fd < 0)
-				return fd;
+				return explain(ret_reason, "the journal", fd);
 			l->stdio[stream] = LINK_STDIO_FD;
 			fds[(*n_fds)++] = fd;
 		}
@@ -289,7 +299,7 @@ static bool is_ours_to_look_at(const struct process *p)
 	return p->owner == (uid_t)-1 || p->owner == 0 || p->owner == geteuid();
 }
 
-int process_send_spawn(struct process *p)
+int process_send_spawn(struct process *p, char **ret_reason)
 {
 	struct link_head h = { .type = LINK_SPAWN, .slot = p->slot, .incarnation = p->incarnation };
 	struct link_spawn l = { .server = p->server ? p->server->slot : LINK_NO_SLOT,
@@ -301,7 +311,7 @@ int process_send_spawn(struct process *p)
 
 	l.flags = plan_flags(p);
 	plan_ids(p, &l, &groups);
-	n = plan_stdio(p, &l, fds, &n_fds);
+	n = plan_stdio(p, &l, fds, &n_fds, ret_reason);
 	if (p->directory_fd >= 0)
 		fds[n_fds++] = p->directory_fd;
 	plan_command(p, &l, &body);
@@ -310,8 +320,10 @@ int process_send_spawn(struct process *p)
 		l.flags |= LINK_SPAWN_LOCAL;
 	if (n == 0)
 		n = env_build(p, &body);
-	if (n < 0)
+	if (n < 0) {
+		close_opened(p, fds, n_fds);
 		return n;
+	}
 	l.n_env = (uint32_t)n;
 	process_note_write(p, &l.note);
 	struct link_part parts[] = { { &l, sizeof l },
@@ -350,7 +362,7 @@ static void spawn_now(struct process *p)
 			return;
 	}
 	if (r >= 0)
-		r = process_send_spawn(p);
+		r = process_send_spawn(p, &reason);
 	if (r < 0)
 		process_cannot_spawn(p, LINK_STEP_FORK, -r, reason ? reason : strerror(-r));
 }
