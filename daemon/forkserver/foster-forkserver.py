@@ -254,7 +254,7 @@ class Server:
     def forked(self, plan, *made):
         child = Child(plan, *made)
         self.children[child.key] = child
-        self.watch(report, self.on_report, child)
+        self.watch(child.report, self.on_report, child)
         self.watch(child.pidfd, self.on_end, child)
 
     def watch(self, fd, call, child):
