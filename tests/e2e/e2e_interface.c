@@ -1,0 +1,380 @@
+/* e2e_interface.c - promises of org.foster.Supervisor that no command of fosterctl shows */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/base/mem.h"
+#include "tests/e2e/fixture.h"
+
+#define HOLD "command = @child@ hold\nstartsecs = 0\n"
+#define WEB "[program:web]\n" HOLD
+
+static struct varlink connect_to(struct fixture *f)
+{
+	struct varlink v;
+
+	assert_int_equal(varlink_open(&v, f->socket), 0);
+	return v;
+}
+
+/* The next reply, which must be no error; the caller owns it. */
+static json_t *reply_of(struct fixture *f, struct varlink *v)
+{
+	json_t *reply = NULL;
+	int r = varlink_receive(v, FIXTURE_DEADLINE_MS, &reply);
+
+	if (r < 0)
+		fixture_fail(f, "no reply: %s", strerror(-r));
+	if (varlink_error(reply))
+		fixture_fail(f, "error: %s", varlink_error(reply));
+	return reply;
+}
+
+static json_t *member(const json_t *reply, const char *key)
+{
+	return json_object_get(json_object_get(reply, "parameters"), key);
+}
+
+static json_int_t int_of(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+static const char *outcome_error(const json_t *parameters)
+{
+	const json_t *outcome = json_array_get(json_object_get(parameters, "outcomes"), 0);
+
+	return json_string_value(json_object_get(outcome, "error"));
+}
+
+/* ---- what may be repeated -------------------------------------------------------------------- */
+
+static void a_repeated_define_returns_the_same_process(void **state)
+{
+	struct fixture *f = *state;
+	const char *child = fixture_child(f);
+
+	fixture_up(f, "");
+	json_t *first =
+		fixture_call(f, "Define", "{s:s,s:[s,s]}", "id", "one", "argv", child, "hold");
+	json_t *again =
+		fixture_call(f, "Define", "{s:s,s:[s,s]}", "id", "one", "argv", child, "hold");
+	json_t *other =
+		fixture_call(f, "Define", "{s:s,s:[s,s]}", "id", "two", "argv", child, "hold");
+	assert_true(json_equal(first, again));
+	assert_int_not_equal(int_of(first, "pid"), int_of(other, "pid"));
+	fixture_down(f);
+}
+
+static void so_it_does_after_the_supervisor_has_died(void **state)
+{
+	struct fixture *f = *state;
+	const char *child = fixture_child(f);
+
+	fixture_up(f, "");
+	json_t *first = fixture_call(f, "Define", "{s:s,s:s,s:[s,s]}", "id", "one", "name", "job",
+				     "argv", child, "hold");
+	pid_t supervisor = fixture_supervisor(f);
+	assert_return_code(kill(supervisor, SIGKILL), errno);
+	fixture_new_supervisor(f, supervisor);
+	fixture_reconnect(f);
+	json_t *again = fixture_call(f, "Define", "{s:s,s:s,s:[s,s]}", "id", "one", "name", "job",
+				     "argv", child, "hold");
+	assert_true(json_equal(first, again));
+	fixture_down(f);
+}
+
+static json_t *call_target(struct fixture *f, const char *method, json_int_t incarnation,
+			   const char *signal)
+{
+	return fixture_call(f, method, "{s:[{s:s,s:I}],s:s*}", "targets", "name", "web",
+			    "incarnation", incarnation, "signal", signal);
+}
+
+static void a_repeated_restart_restarts_once(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, WEB);
+	fixture_until(f, "web", "RUNNING");
+	(void)call_target(f, "Restart", 1, NULL);
+	pid_t pid = fixture_pid(f, "web");
+	assert_null(outcome_error(call_target(f, "Restart", 1, NULL)));
+	assert_int_equal(fixture_pid(f, "web"), pid);
+	assert_null(outcome_error(call_target(f, "Restart", 2, NULL)));
+	assert_int_not_equal(fixture_pid(f, "web"), pid);
+	fixture_down(f);
+}
+
+static void a_signal_for_an_earlier_life_hits_nobody(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, WEB);
+	fixture_until(f, "web", "RUNNING");
+	(void)call_target(f, "Restart", 1, NULL);
+	pid_t pid = fixture_pid(f, "web");
+	fixture_until(f, "web", "RUNNING");
+	assert_null(outcome_error(call_target(f, "Signal", 1, "KILL")));
+	fixture_expect_nothing(f, "web");
+	assert_int_equal(fixture_pid(f, "web"), pid);
+	fixture_down(f);
+}
+
+/* ---- waiting ---------------------------------------------------------------------------------- */
+
+static void a_wait_for_any_ends_with_the_first(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, WEB "[program:db]\nautorestart = false\n" HOLD);
+	fixture_until(f, "db", "RUNNING");
+	struct varlink v = connect_to(f);
+	assert_int_equal(varlink_send(&v, "Wait",
+				      json_pack("{s:[s,s],s:b}", "names", "web", "db", "any", 1),
+				      false, NULL, 0),
+			 0);
+	kill(fixture_pid(f, "db"), SIGKILL);
+	json_t *reply = reply_of(f, &v);
+	json_t *end = json_array_get(member(reply, "ends"), 0);
+	assert_string_equal(json_string_value(json_object_get(end, "name")), "db");
+	assert_int_equal(int_of(end, "returncode"), -SIGKILL);
+	assert_int_equal(json_array_size(member(reply, "ends")), 1);
+	json_decref(reply);
+	varlink_close(&v);
+	fixture_down(f);
+}
+
+static void a_wait_that_times_out_tells_those_that_have_ended(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, WEB "[program:db]\nautostart = false\n" HOLD);
+	json_t *r = fixture_call(f, "Wait", "{s:[s,s],s:f}", "names", "web", "db", "timeout", 0.01);
+	assert_true(json_is_true(json_object_get(r, "timed_out")));
+	assert_int_equal(json_array_size(json_object_get(r, "ends")), 1);
+	fixture_down(f);
+}
+
+static void the_end_of_a_transient_process_is_told_once(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "");
+	fixture_call(f, "Define", "{s:s,s:s,s:b,s:[s,s,s]}", "id", "1", "name", "job", "transient",
+		     1, "argv", fixture_child(f), "exit", "3");
+	json_t *r = fixture_call(f, "Wait", "{s:[s]}", "names", "job");
+	assert_int_equal(int_of(json_array_get(json_object_get(r, "ends"), 0), "returncode"), 3);
+	r = fixture_call_error(f, "Wait", "{s:[s]}", "names", "job");
+	assert_string_equal(varlink_error(r), "NoSuchProcess");
+	fixture_down(f);
+}
+
+static void what_was_asked_for_happens_without_the_client(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, WEB);
+	fixture_until(f, "web", "RUNNING");
+	struct varlink v = connect_to(f);
+	assert_int_equal(
+		varlink_send(&v, "Stop", json_pack("{s:[s]}", "names", "web"), false, NULL, 0), 0);
+	varlink_close(&v);
+	fixture_until(f, "web", "STOPPED");
+	fixture_down(f);
+}
+
+static void a_shutdown_tells_the_ends_that_it_brings(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, WEB);
+	fixture_until(f, "web", "RUNNING");
+	struct varlink v = connect_to(f);
+	assert_int_equal(
+		varlink_send(&v, "Wait", json_pack("{s:[s]}", "names", "web"), false, NULL, 0), 0);
+	fixture_call(f, "Shutdown", NULL);
+	json_t *reply = reply_of(f, &v);
+	json_t *end = json_array_get(member(reply, "ends"), 0);
+	assert_int_equal(int_of(end, "returncode"), -SIGTERM);
+	json_decref(reply);
+	varlink_close(&v);
+	assert_int_equal(fixture_gone(f), 0);
+}
+
+/* ---- descriptors ------------------------------------------------------------------------------ */
+
+static void a_process_is_a_descriptor_that_tells_its_end(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, WEB);
+	fixture_until(f, "web", "RUNNING");
+	struct varlink v = connect_to(f);
+	assert_int_equal(
+		varlink_send(&v, "OpenProcess", json_pack("{s:s}", "name", "web"), false, NULL, 0),
+		0);
+	json_t *reply = reply_of(f, &v);
+	assert_int_equal(json_integer_value(member(reply, "pid")), fixture_pid(f, "web"));
+	json_decref(reply);
+	auto_close int pidfd = varlink_take_fd(&v);
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	assert_int_equal(poll(&p, 1, 0), 0);
+	fixture_call(f, "Stop", "{s:[s]}", "names", "web");
+	assert_int_equal(poll(&p, 1, FIXTURE_DEADLINE_MS), 1);
+	varlink_close(&v);
+	fixture_down(f);
+}
+
+static const char *log_data(struct fixture *f, json_int_t offset, json_int_t length)
+{
+	json_t *r = fixture_call(f, "ReadLog", "{s:s,s:I,s:I}", "name", "web", "offset", offset,
+				 "length", length);
+
+	return json_string_value(json_object_get(r, "data"));
+}
+
+static void a_log_is_read_from_either_end(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+
+	fixture_up(f, "[program:web]\nstartsecs = 0\n"
+		      "command = @child@ print 0123456789 say @dir@/said up hold\n");
+	fixture_expect_line(f, said, "up");
+	struct varlink v = connect_to(f);
+	assert_int_equal(varlink_send(&v, "OpenLog",
+				      json_pack("{s:s,s:b}", "name", "web", "follow", 1), true,
+				      NULL, 0),
+			 0);
+	json_t *reply = reply_of(f, &v);
+	while (json_integer_value(member(reply, "size")) < 11) { /* on its way through the logger */
+		json_decref(reply);
+		reply = reply_of(f, &v);
+	}
+	json_decref(reply);
+	assert_string_equal(log_data(f, 0, 4), "0123");
+	assert_string_equal(log_data(f, -4, 100), "789\n");
+	assert_string_equal(log_data(f, -100, 2), "01");
+	assert_string_equal(log_data(f, 100, 2), "");
+	varlink_close(&v);
+	fixture_down(f);
+}
+
+static void a_log_is_followed_before_it_exists(void **state)
+{
+	struct fixture *f = *state;
+	char text[16] = "";
+
+	fixture_up(f, "[program:web]\nstartsecs = 0\nautostart = false\n"
+		      "command = @child@ print hello hold\n");
+	struct varlink v = connect_to(f);
+	assert_int_equal(varlink_send(&v, "OpenLog",
+				      json_pack("{s:s,s:b}", "name", "web", "follow", 1), true,
+				      NULL, 0),
+			 0);
+	json_decref(reply_of(f, &v));
+	assert_int_equal(varlink_take_fd(&v), -1);
+	fixture_call(f, "Start", "{s:[s]}", "names", "web");
+	auto_close int fd = -1;
+	while (fd < 0 || pread(fd, text, sizeof text - 1, 0) < 6) {
+		json_decref(reply_of(f, &v));
+		if (fd < 0)
+			fd = varlink_take_fd(&v);
+	}
+	assert_string_equal(text, "hello\n");
+	varlink_close(&v);
+	fixture_down(f);
+}
+
+/* ---- streams ---------------------------------------------------------------------------------- */
+
+static void events_are_of_the_names_that_were_given_also_of_later_ones(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, WEB);
+	fixture_until(f, "web", "RUNNING");
+	struct varlink v = connect_to(f);
+	assert_int_equal(
+		varlink_send(&v, "Events", json_pack("{s:[s]}", "names", "job-*"), true, NULL, 0),
+		0);
+	json_decref(reply_of(f, &v));
+	fixture_call(f, "Stop", "{s:[s]}", "names", "web");
+	fixture_call(f, "Define", "{s:s,s:s,s:[s,s]}", "id", "1", "name", "job-1", "argv",
+		     fixture_child(f), "hold");
+	json_t *reply = reply_of(f, &v);
+	const json_t *event = member(reply, "event");
+	assert_string_equal(json_string_value(json_object_get(event, "name")), "job-1");
+	assert_string_equal(json_string_value(json_object_get(event, "to")), "STARTING");
+	assert_int_equal(int_of(event, "incarnation"), 1);
+	json_decref(reply);
+	varlink_close(&v);
+	fixture_down(f);
+}
+
+static void a_stream_must_be_asked_for(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, WEB);
+	json_t *r = fixture_call_error(f, "Events", NULL);
+	assert_string_equal(varlink_error(r), "ExpectedMore");
+	fixture_down(f);
+}
+
+static void the_secrets_of_a_forgotten_process_go_with_it(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "");
+	fixture_call(f, "Define", "{s:s,s:s,s:[s,s,s]}", "id", "1", "name", "job", "argv",
+		     fixture_child(f), "print", "secret");
+	fixture_until(f, "job", "EXITED");
+	struct varlink v = connect_to(f);
+	assert_int_equal(varlink_send(&v, "OpenLog",
+				      json_pack("{s:s,s:b}", "name", "job", "follow", 1), true,
+				      NULL, 0),
+			 0);
+	json_t *reply = reply_of(f, &v);
+	while (json_integer_value(member(reply, "size")) < 7) {
+		json_decref(reply);
+		reply = reply_of(f, &v);
+	}
+	json_decref(reply);
+	varlink_close(&v);
+	fixture_call(f, "Forget", "{s:[s]}", "names", "job");
+	fixture_call(f, "Define", "{s:s,s:s,s:[s,s]}", "id", "2", "name", "job", "argv",
+		     fixture_child(f), "hold");
+	json_t *r = fixture_call_error(f, "ReadLog", "{s:s,s:i,s:i}", "name", "job", "offset", 0,
+				       "length", 100);
+	assert_string_equal(varlink_error(r), "NoLog");
+	fixture_down(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		fixture_test(a_repeated_define_returns_the_same_process),
+		fixture_test(so_it_does_after_the_supervisor_has_died),
+		fixture_test(a_repeated_restart_restarts_once),
+		fixture_test(a_signal_for_an_earlier_life_hits_nobody),
+		fixture_test(a_wait_for_any_ends_with_the_first),
+		fixture_test(a_wait_that_times_out_tells_those_that_have_ended),
+		fixture_test(the_end_of_a_transient_process_is_told_once),
+		fixture_test(what_was_asked_for_happens_without_the_client),
+		fixture_test(a_shutdown_tells_the_ends_that_it_brings),
+		fixture_test(a_process_is_a_descriptor_that_tells_its_end),
+		fixture_test(a_log_is_read_from_either_end),
+		fixture_test(a_log_is_followed_before_it_exists),
+		fixture_test(events_are_of_the_names_that_were_given_also_of_later_ones),
+		fixture_test(a_stream_must_be_asked_for),
+		fixture_test(the_secrets_of_a_forgotten_process_go_with_it),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
