@@ -87,7 +87,7 @@ static bool same_pipe(int a, int b)
 }
 
 /* A stream's new pipe does not drop what the old one holds. */
-static int add_or_change(struct logger *l, uint32_t slot, struct stream **place, int fd,
+static int add_or_change(struct logger *l, struct stream **place, int fd,
 			 const struct stream_settings *set)
 {
 	auto_close int pipe = fd;
@@ -99,7 +99,7 @@ static int add_or_change(struct logger *l, uint32_t slot, struct stream **place,
 		*place = NULL;
 		stream_end(l, old);
 	}
-	return stream_new(l, slot, take_fd(pipe), set, place);
+	return stream_new(l, take_fd(pipe), set, place);
 }
 
 static void on_log(struct logger *l, const struct link_message *m)
@@ -120,7 +120,7 @@ static void on_log(struct logger *l, const struct link_message *m)
 	}
 	if (m->n_fds)
 		m->fds[0] = -1;
-	r = add_or_change(l, m->head->slot, place, fd, &set);
+	r = add_or_change(l, place, fd, &set);
 	if (r < 0)
 		refuse(m, strerror(-r));
 }

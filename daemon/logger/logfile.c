@@ -119,7 +119,8 @@ void logfile_set(struct logfile *f, uint64_t maxbytes, unsigned backups, unsigne
 
 void logfile_close(struct logfiles *all, struct logfile *f)
 {
-	outlet_free(take_ptr(f->outlet));
+	outlet_free(f->outlet);
+	f->outlet = NULL;
 	if (f->fd < 0)
 		return;
 	TAILQ_REMOVE(&all->open, f, lru);

@@ -5,6 +5,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/logger/stream_wait.h"
 
 #define EVENTS_AT_ONCE 64
 #define DATAGRAMS_AT_ONCE 16
@@ -188,13 +189,13 @@ void logger_run(struct logger *l)
 
 void logger_done(struct logger *l)
 {
-	outlet_free(take_ptr(l->outlets[0]));
-	outlet_free(take_ptr(l->outlets[1]));
+	outlet_free(l->outlets[0]);
+	outlet_free(l->outlets[1]);
 	logfiles_done(&l->files);
 	peek_done(&l->peek);
 	buf_done(&l->unit);
-	free(take_ptr(l->index));
+	free(l->index);
 	close_fd(&l->epoll_fd);
 	link_done(&l->link);
-	ev_loop_destroy(take_ptr(l->loop));
+	ev_loop_destroy(l->loop);
 }

@@ -167,7 +167,8 @@ int outlet_put(struct outlet *o, const char *data, size_t len, struct stream *ow
 
 static void drop_rest(struct outlet *o)
 {
-	free(take_ptr(o->rest));
+	free(o->rest);
+	o->rest = NULL;
 	o->rest_len = 0;
 	o->owner = NULL;
 	o->owed = 0;

@@ -100,8 +100,10 @@ bool pipe_enlarge(struct peek *p, int pipe)
 {
 	int size = fcntl(pipe, F_GETPIPE_SZ);
 
-	if (size < 0 || size >= PEEK_BYTES_MAX || p->enlarged >= ENLARGED_MAX ||
-	    fcntl(pipe, F_SETPIPE_SZ, PEEK_BYTES_MAX) < 0)
+	if (size < 0)
+		return false;
+	if (size < PEEK_BYTES_MAX &&
+	    (p->enlarged >= ENLARGED_MAX || fcntl(pipe, F_SETPIPE_SZ, PEEK_BYTES_MAX) < 0))
 		return false;
 	p->enlarged++;
 	return true;

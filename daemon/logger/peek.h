@@ -15,7 +15,8 @@
 struct peek {
 	int out_fd, in_fd; /* the scratch pipe, empty between calls */
 	int null_fd;
-	unsigned enlarged; /* pipes that pipe_enlarge() may not exceed */
+	unsigned
+		enlarged; /* pipes that pipe_enlarge() counted; the caller takes off those he closes */
 	char bytes[PEEK_BYTES_MAX]; /* touched only as far as used */
 };
 
@@ -35,8 +36,9 @@ size_t pipe_available(int pipe); /* bytes in it now; 0 when that cannot be told 
 /* Whether a writer would have to wait. pipe is open for writing, too. */
 bool pipe_is_full(int pipe);
 
-/* Let pipe hold PEEK_BYTES_MAX. False when it does already, when too many others do (the pages of
- * all pipes of a user are limited: pipe(7), pipe-user-pages-soft), or when the system refuses. */
+/* Let pipe hold PEEK_BYTES_MAX; true when it does, and it is counted then. False when too many
+ * others do (the pages of all pipes of a user are limited: pipe(7), pipe-user-pages-soft), or when
+ * the system refuses. */
 bool pipe_enlarge(struct peek *p, int pipe);
 
 #endif

@@ -47,7 +47,8 @@ static int look(const struct sink_file *s, struct cut *ret_cut)
 	const struct logfile *f = s->file;
 	uint64_t longest = f->maxbytes > LONG_LINE_MIN ? f->maxbytes : LONG_LINE_MIN;
 	struct cut_view v = { .size = f->position, .limit = f->limit };
-	ssize_t seen = peek_at(s->peek, s->pipe, 0, bytes_to_look_at(s));
+	size_t asked = bytes_to_look_at(s);
+	ssize_t seen = peek_at(s->peek, s->pipe, 0, asked);
 
 	if (seen <= 0)
 		return (int)seen;
@@ -55,7 +56,7 @@ static int look(const struct sink_file *s, struct cut *ret_cut)
 	v.seen = (size_t)seen;
 	v.hard = f->limit < UINT64_MAX - longest ? f->limit + longest : UINT64_MAX;
 	v.whole = s->whole;
-	v.force = s->force;
+	v.force = s->force || v.seen < asked; /* no more can be looked at */
 	v.line_start = v.seen > room_of(f) && logfile_at_line_start(f);
 	*ret_cut = cut_find(&v);
 	return 1;

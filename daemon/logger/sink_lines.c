@@ -22,7 +22,7 @@ static ssize_t whole_lines(const struct sink_lines *s, ssize_t n, size_t asked)
 
 	if (n <= 0 || lines)
 		return n <= 0 ? n : (ssize_t)lines;
-	if (s->force || asked >= PEEK_BYTES_MAX)
+	if (s->force || (size_t)n < asked || asked >= PEEK_BYTES_MAX) /* no more can be looked at */
 		return n;
 	*s->seen = (uint32_t)n;
 	return -EAGAIN;

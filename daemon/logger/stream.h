@@ -46,7 +46,6 @@ struct stream {
 	char *text; /* owned: name, NUL, prefix, NUL */
 	uint64_t retry_at_ns; /* of CLOCK_BOOTTIME; while failing */
 	uint64_t dropped; /* bytes thrown away since the file failed */
-	uint32_t slot;
 	uint32_t seen; /* see sink_lines.h */
 	uint32_t turn_ms; /* of CLOCK_BOOTTIME: when bytes were last taken */
 	uint32_t left; /* ending: bytes still to be taken */
@@ -69,8 +68,7 @@ struct stream_settings {
 
 /* A stream for pipe (taken, on failure closed). Returns 0 or -errno (ENOMEM, that of
  * epoll_ctl(2)); *ret is untouched then. */
-int stream_new(struct logger *l, uint32_t slot, int pipe, const struct stream_settings *set,
-	       struct stream **ret);
+int stream_new(struct logger *l, int pipe, const struct stream_settings *set, struct stream **ret);
 
 /* Other settings; what is in the pipe goes where they say. 0 or -ENOMEM (nothing changed). */
 int stream_change(struct logger *l, struct stream *s, const struct stream_settings *set);
@@ -85,8 +83,15 @@ void stream_abandon(struct logger *l, struct stream *s);
  * freed when this returns, but only s. */
 void stream_drive(struct logger *l, struct stream *s);
 
+const char *stream_name(const struct stream *s); /* of the process */
+const char *stream_prefix(const struct stream *s);
+const char *stream_which(const struct stream *s); /* "stdout", "stderr" */
+const char *stream_target(const struct stream *s); /* where it goes, for the log */
+
+/* The outlet that s writes to, NULL when it has none, or none yet. */
+struct outlet *stream_outlet(struct logger *l, const struct stream *s);
+
+/* An outlet has room: its owner's rest goes out, then the others in their order. */
 void stream_on_writable(struct ev_loop *loop, struct ev_io *writable, int events);
-void stream_on_nap(struct ev_loop *loop, struct ev_timer *timer, int events);
-void stream_on_retry(struct ev_loop *loop, struct ev_timer *timer, int events);
 
 #endif
