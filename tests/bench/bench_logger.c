@@ -1,7 +1,8 @@
 /* bench_logger - how fast foster-logger captures into a rotated file, beside `cat >file`
  *
- *   bench_logger FOSTER-LOGGER [DIRECTORY [MIB [ROUNDS]]]
+ *   bench_logger [FOSTER-LOGGER [DIRECTORY [MIB [ROUNDS]]]]
  *
+ * The logger is that of the build which this is part of, the directory the build's, unless told.
  * A writer prints 64-byte lines into a pipe, in writes of 64 KiB and then one line a write; what
  * reads the pipe is foster-logger (files of 16 MiB, 10 backups) and cat in turn. The time is that
  * from the first byte until the reader has ended with everything in the file. The writer is pinned
@@ -190,7 +191,7 @@ static double median(double *values, size_t n)
 /* Returns the logger's median time over cat's. */
 static double compare(const struct bench *b, size_t rounds, const char *form)
 {
-	double ours[ROUNDS_MAX], cats[ROUNDS_MAX];
+	double ours[ROUNDS_MAX] = { 0 }, cats[ROUNDS_MAX] = { 0 };
 	double mib = (double)b->bytes / MIB;
 	double a, c;
 
@@ -208,18 +209,32 @@ static double compare(const struct bench *b, size_t rounds, const char *form)
 	return a / c;
 }
 
+/* BUILD of BUILD/tests/bench/bench_logger. */
+static void find_build(char build[3000])
+{
+	ssize_t n = readlink("/proc/self/exe", build, 2999);
+
+	build[n > 0 ? n : 0] = '\0';
+	for (int up = 0; up < 3 && strrchr(build, '/'); up++)
+		*strrchr(build, '/') = '\0';
+}
+
 int main(int argc, char **argv)
 {
-	struct bench b = { .logger = argc > 1 ? argv[1] : "build/foster-logger" };
+	struct bench b = { 0 };
 	size_t mib = argc > 3 ? (size_t)atol(argv[3]) : 1024;
 	size_t rounds = argc > 4 ? (size_t)atol(argv[4]) : 3;
+	char build[3000], logger[4000];
 	double ratio;
 
 	if (rounds < 1 || rounds > ROUNDS_MAX || mib < 1) {
 		fprintf(stderr, "bench_logger: 1 to %d rounds of at least 1 MiB\n", ROUNDS_MAX);
 		return 2;
 	}
-	(void)snprintf(b.path, sizeof b.path, "%s/bench-logger.log", argc > 2 ? argv[2] : ".");
+	find_build(build);
+	(void)snprintf(logger, sizeof logger, "%s/foster-logger", build);
+	b.logger = argc > 1 ? argv[1] : logger;
+	(void)snprintf(b.path, sizeof b.path, "%s/bench-logger.log", argc > 2 ? argv[2] : build);
 	printf("%zu MiB of 64-byte lines, median of %zu, writer on cpu 0, reader on cpu 1\n", mib,
 	       rounds);
 	b.bytes = mib * MIB;
