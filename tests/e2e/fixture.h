@@ -28,6 +28,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -59,7 +60,8 @@ struct fixture {
 	char socket[96];
 	char build[256]; /* where fosterd and fosterctl are */
 	pid_t fosterd; /* 0: not running. In the foreground it is the keeper */
-	int notify; /* what fosterd sends to systemd comes here */
+	int notify; /* what fosterd sends to systemd comes here, until it is ready */
+	bool keep_notify; /* set by the test: and after that, too */
 	struct varlink calls, events;
 	json_t *pending; /* events received and not yet asked for */
 	json_t *kept; /* replies, owned for the test */
@@ -75,7 +77,11 @@ int fixture_teardown(void **state);
 #define fixture_test(function) \
 	cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 
-/* Run the test, which then counts as skipped, no further. */
+/* Run a table of tests; FILTER= in the environment names those to run (a pattern). */
+#define fixture_run(tests) \
+	(cmocka_set_test_filter(getenv("FILTER")), cmocka_run_group_tests(tests, NULL, NULL))
+
+/* Run the test no further: it counts as skipped. */
 _Noreturn void fixture_skip(const char *why);
 
 /* ---- fosterd ------------------------------------------------------------------------------- */
@@ -93,6 +99,10 @@ pid_t fixture_start(struct fixture *f, const char *text, const char *name);
 
 /* Start fosterd with arguments of the test's own (argv without the program) and do not wait. */
 void fixture_spawn(struct fixture *f, const char *const *args);
+
+/* The socket that stands in for systemd's, DIR/notify: for tests that start fosterd in their own way.
+ * 0 or -errno. */
+int fixture_open_notify(struct fixture *f);
 
 /* Wait for READY=1 of fosterd and open the event stream. */
 void fixture_wait_ready(struct fixture *f);
@@ -132,6 +142,10 @@ struct event fixture_expect(struct fixture *f, const char *name, const char *to)
 
 /* Take events of name until one has this new state. */
 struct event fixture_until(struct fixture *f, const char *name, const char *to);
+
+/* Wait until name is in this state, whatever was before, and forget its events up to now. For
+ * processes that start with fosterd. Returns its PID. */
+pid_t fixture_settle(struct fixture *f, const char *name, const char *state);
 
 /* Nothing has happened to name up to now that was not asked for: shown by an event of another
  * process that is made to happen now. */
@@ -189,11 +203,18 @@ void fixture_expect_silence(struct fixture *f, struct fifo *fifo); /* nothing is
 const char *fixture_file(struct fixture *f, const char *name);
 void fixture_write_file(struct fixture *f, const char *name, const char *text);
 
+/* Send a signal; pid must be one process. */
+void fixture_kill(pid_t pid, int number);
+
 /* Wait until pid, which may be anybody's child, does not exist or is a zombie. */
 void fixture_until_dead(struct fixture *f, pid_t pid);
 
 /* Kill pid, which the test has inherited or will inherit, and reap it. */
 void fixture_reap(struct fixture *f, pid_t pid);
+
+/* Wait until every process that the test has inherited, and those that these leave to it, has ended;
+ * keep (0: none) excepted. */
+void fixture_reap_all_but(struct fixture *f, pid_t keep);
 
 /* Print "# …" and fail. */
 _Noreturn void fixture_fail(struct fixture *f, const char *format, ...)

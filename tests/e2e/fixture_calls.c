@@ -90,18 +90,37 @@ struct event fixture_until(struct fixture *f, const char *name, const char *to)
 	}
 }
 
-void fixture_expect_nothing(struct fixture *f, const char *name)
+/* An event of the process "fence-N", made now: all that happened before is pending afterwards. */
+static void fence(struct fixture *f)
 {
 	static unsigned number;
-	char fence[32], id[32];
+	char name[32], id[32];
+
+	snprintf(name, sizeof name, "fence-%u", ++number);
+	snprintf(id, sizeof id, "%d-%u", (int)getpid(), number);
+	fixture_call(f, "Define", "{s:s, s:s, s:[s,s,s]}", "id", id, "name", name, "argv",
+		     fixture_child(f), "exit", "0");
+	fixture_until(f, name, "EXITED");
+	fixture_call(f, "Forget", "{s:[s]}", "names", name);
+}
+
+pid_t fixture_settle(struct fixture *f, const char *name, const char *state)
+{
 	struct event event;
 
-	snprintf(fence, sizeof fence, "fence-%u", ++number);
-	snprintf(id, sizeof id, "%d-%u", (int)getpid(), number);
-	fixture_call(f, "Define", "{s:s, s:s, s:[s,s,s]}", "id", id, "name", fence, "argv",
-		     fixture_child(f), "exit", "0");
-	fixture_until(f, fence, "EXITED");
-	fixture_call(f, "Forget", "{s:[s]}", "names", fence);
+	while (strcmp(fixture_state(f, name), state) != 0)
+		fixture_event(f, name);
+	fence(f);
+	while (take_pending(f, name, &event))
+		;
+	return fixture_pid(f, name);
+}
+
+void fixture_expect_nothing(struct fixture *f, const char *name)
+{
+	struct event event;
+
+	fence(f);
 	if (take_pending(f, name, &event))
 		fixture_fail(f, "%s became %s", name, event.to);
 }

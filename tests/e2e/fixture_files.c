@@ -114,6 +114,12 @@ void fixture_write_file(struct fixture *f, const char *name, const char *text)
 	assert_int_equal(fd_replace_file(fixture_path(f, "%s", name), text, strlen(text), 0644), 0);
 }
 
+void fixture_kill(pid_t pid, int number)
+{
+	assert_true(pid > 1); /* 0 and below are groups: ours, and everybody */
+	assert_return_code(kill(pid, number), errno);
+}
+
 void fixture_until_dead(struct fixture *f, pid_t pid)
 {
 	auto_close int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -128,6 +134,25 @@ void fixture_reap(struct fixture *f, pid_t pid)
 	kill(pid, SIGKILL);
 	fixture_until_dead(f, pid);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+void fixture_reap_all_but(struct fixture *f, pid_t keep)
+{
+	pid_t pids[64];
+
+	for (;;) {
+		size_t n = run_children_of(getpid(), pids, ARRAY_SIZE(pids)), others = 0;
+
+		for (size_t i = 0; i < n; i++) {
+			if (pids[i] == keep)
+				continue;
+			others++;
+			fixture_until_dead(f, pids[i]);
+			assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+		}
+		if (others == 0)
+			return;
+	}
 }
 
 void fixture_assert_contains(const char *text, const char *part, bool wanted, const char *file,

@@ -174,6 +174,13 @@ char run_state_of(pid_t pid)
 	return p ? *p : '\0';
 }
 
+bool run_alive(pid_t pid)
+{
+	char state = run_state_of(pid);
+
+	return state != '\0' && state != 'Z' && state != 'X';
+}
+
 int run_name_of(pid_t pid, char *name, size_t size)
 {
 	char path[64];

@@ -5,6 +5,7 @@
 #ifndef FOSTER_TESTS_RUN_H
 #define FOSTER_TESTS_RUN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -49,6 +50,7 @@ pid_t run_parent_of(pid_t pid);
 size_t run_children_of(pid_t pid, pid_t *pids, size_t max);
 long run_status_kb(pid_t pid, const char *key); /* a number of /proc/PID/status: "VmRSS" */
 char run_state_of(pid_t pid); /* 'R', 'S', 'Z', …; 0 */
+bool run_alive(pid_t pid); /* there is such a process, and it is no zombie */
 int run_name_of(pid_t pid, char *name, size_t size); /* comm; 0 or -errno */
 
 #endif

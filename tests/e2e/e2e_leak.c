@@ -1,0 +1,151 @@
+/* e2e_leak.c - descriptors and memory are the same after ten thousand starts */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/base/mem.h"
+#include "tests/e2e/fixture.h"
+
+#define STARTS 10000
+#define WARM_UP 1000 /* pools and buffers have their size by then */
+#define GROWTH_KB_MAX 256
+
+struct usage {
+	int fds[3];
+	long kb[3];
+};
+
+static struct usage usage_of(struct fixture *f)
+{
+	pid_t parts[3] = { f->fosterd, fixture_supervisor(f), fixture_logger(f) };
+	struct usage u;
+
+	for (int i = 0; i < 3; i++) {
+		u.fds[i] = run_count_fds(parts[i]);
+		u.kb[i] = run_status_kb(parts[i], "RssAnon");
+		assert_true(u.fds[i] > 0 && u.kb[i] > 0);
+	}
+	printf("# fds %d %d %d, KiB %ld %ld %ld\n", u.fds[0], u.fds[1], u.fds[2], u.kb[0], u.kb[1],
+	       u.kb[2]);
+	return u;
+}
+
+static void expect_no_growth(struct usage before, struct usage after)
+{
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(after.fds[i], before.fds[i]);
+#ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed */
+	for (int i = 0; i < 3; i++)
+		assert_true(after.kb[i] - before.kb[i] <= GROWTH_KB_MAX);
+#endif
+}
+
+static void restart_until(struct fixture *f, long long incarnation)
+{
+	for (;;) {
+		json_t *show = fixture_show(f, "x");
+
+		if (json_integer_value(json_object_get(show, "incarnation")) >= incarnation)
+			return;
+		json_array_clear(f->kept);
+		usleep(20000);
+	}
+}
+
+/* A program that ends at once and is restarted at once, with log files. */
+static void ten_thousand_restarts_leave_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "[supervisord]\nlogfile = @dir@/log\n[program:x]\nautorestart = true\n"
+		      "startsecs = 0\nstdout_logfile = @dir@/out.log\n"
+		      "command = @child@ print words\n");
+	varlink_close(&f->events); /* nobody reads ten thousand events here */
+	restart_until(f, WARM_UP);
+	fixture_call(f, "Stop", "{s:[s]}", "names", "x");
+	struct usage before = usage_of(f);
+	fixture_call(f, "Start", "{s:[s]}", "names", "x");
+	restart_until(f, WARM_UP + STARTS);
+	fixture_call(f, "Stop", "{s:[s]}", "names", "x");
+	expect_no_growth(before, usage_of(f));
+	fixture_down(f);
+}
+
+static void define_and_wait(struct fixture *f, int from, int to)
+{
+	for (int i = from; i < to; i++) {
+		char id[32];
+
+		snprintf(id, sizeof id, "leak-%d", i);
+		json_t *job =
+			fixture_call(f, "Define", "{s:s, s:s, s:b, s:[s]}", "id", id, "prefix",
+				     "job", "transient", 1, "argv", fixture_child(f));
+		fixture_call(f, "Wait", "{s:[O]}", "names", json_object_get(job, "name"));
+		json_array_clear(f->kept);
+	}
+}
+
+static void processes_of_clients_leave_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "");
+	varlink_close(&f->events);
+	define_and_wait(f, 0, WARM_UP);
+	struct usage before = usage_of(f);
+	define_and_wait(f, WARM_UP, WARM_UP + 2000);
+	expect_no_growth(before, usage_of(f));
+	assert_int_equal(
+		json_array_size(json_object_get(fixture_call(f, "Status", NULL), "processes")), 0);
+	fixture_down(f);
+}
+
+static void failed_starts_leave_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "[program:x]\nautostart = false\nstartsecs = 0\nstartretries = 0\n"
+		      "command = /no/such/program\n");
+	for (int i = 0; i < 200; i++)
+		fixture_call(f, "Start", "{s:[s]}", "names", "x");
+	struct usage before = usage_of(f);
+	for (int i = 0; i < 1000; i++)
+		fixture_call(f, "Start", "{s:[s]}", "names", "x");
+	expect_no_growth(before, usage_of(f));
+	fixture_down(f);
+}
+
+static void restarts_of_the_parts_leave_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_start(f, "[program:x]\nstartsecs = 0\ncommand = @child@ hold\n", "x");
+	int before = 0;
+	for (int i = 0; i < 15; i++) {
+		pid_t supervisor = fixture_supervisor(f), logger = fixture_logger(f);
+
+		fixture_kill(logger, SIGKILL);
+		fixture_new_logger(f, logger);
+		fixture_kill(supervisor, SIGKILL);
+		fixture_new_supervisor(f, supervisor);
+		if (i == 4)
+			before = run_count_fds(f->fosterd);
+	}
+	assert_int_equal(run_count_fds(f->fosterd), before);
+	fixture_down(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		fixture_test(ten_thousand_restarts_leave_nothing),
+		fixture_test(processes_of_clients_leave_nothing),
+		fixture_test(failed_starts_leave_nothing),
+		fixture_test(restarts_of_the_parts_leave_nothing),
+	};
+
+	return fixture_run(tests);
+}
