@@ -193,6 +193,7 @@ int keeper_run(struct keeper *k)
 	k->look_for_orphans.data = k;
 	k->snapshot_next = LINK_NO_SLOT;
 	parts_init(k);
+	notify_init(k);
 	if (slots_init(k) < 0 || watch_signals(k) < 0 || part_start(k, PART_SUPERVISOR) < 0)
 		return 1;
 	ev_run(k->loop, 0);

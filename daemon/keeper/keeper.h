@@ -13,6 +13,7 @@
  *   slot.c       a slot's life: spawn, end, acknowledge, report
  *   server.c     forkservers
  *   hold.c       descriptors held for the supervisor
+ *   notify.c     what systemd is told
  *   reap.c       the one place that waits for children
  *   spawn.c, spawn_child.c, table.c   see their headers
  *
@@ -42,12 +43,13 @@
 struct keeper;
 struct server;
 struct held;
+struct report;
 
 /* What the keeper knows of a slot and the table does not hold. */
 struct slot {
 	struct keeper *keeper;
 	ev_io on_pidfd; /* fd -1 when none: its end is found by SIGCHLD or told by the forkserver */
-	ev_io on_report; /* of a careful spawn */
+	struct report *report; /* a careful spawn that has not reported; NULL */
 	int log_fds[2]; /* pipes of stdout and stderr, open read-write; -1 */
 	int stdin_fd; /* LINK_STDIO_PIPE: kept open for reading and writing; -1 */
 	struct server *server; /* the slot is a running forkserver */
@@ -188,6 +190,10 @@ void hold_add(struct keeper *k, const struct link_hold *what, int fd); /* takes 
 void hold_drop(struct keeper *k, const struct link_hold *what);
 int hold_send_all(struct keeper *k);
 void hold_done(struct keeper *k);
+
+/* notify.c: as sd_notify(3), never waiting */
+void notify_init(struct keeper *k);
+void notify(const char *text);
 
 /* reap.c */
 void reap_slot(struct keeper *k, uint32_t slot); /* its pidfd is readable: record its end */

@@ -223,7 +223,7 @@ void part_answered(struct part *p)
 	p->pinged = false;
 	ev_timer_stop(p->keeper->loop, &p->watch);
 	if (id_of(p) == PART_SUPERVISOR && ev_is_active(&p->keeper->beat))
-		sd_notify(0, "WATCHDOG=1");
+		notify("WATCHDOG=1");
 }
 
 static void send_ping(struct part *p)

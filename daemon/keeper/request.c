@@ -1,8 +1,6 @@
 /* request.c - one function a request of the supervisor
  *
  * A request that is not well formed is a bug of ours: it is said loudly and answered with REFUSED. */
-#include <systemd/sd-daemon.h>
-
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/keeper/keeper.h"
@@ -84,7 +82,7 @@ static void on_notify(const struct link_message *m)
 	const char *text = link_take_str(m, &at);
 
 	if (text)
-		sd_notify(0, text);
+		notify(text);
 }
 
 static void on_finish(struct keeper *k, const struct link_message *m)

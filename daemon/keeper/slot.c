@@ -41,7 +41,7 @@ static struct slot *slot_prepare(struct keeper *k, uint32_t slot)
 		return s;
 	s->keeper = k;
 	s->log_fds[0] = s->log_fds[1] = s->stdin_fd = -1;
-	s->on_pidfd.fd = s->on_report.fd = -1;
+	s->on_pidfd.fd = -1;
 	s->next_report = LINK_NO_SLOT;
 	return s;
 }
@@ -422,11 +422,18 @@ static int read_plan(const struct link_message *m, const struct link_spawn *l, s
 	return next ? 0 : -EPROTO;
 }
 
+/* A careful spawn whose child has not yet said how it went. */
+struct report {
+	struct keeper *keeper;
+	uint32_t slot;
+	ev_io on_readable;
+};
+
 static void on_report(struct ev_loop *loop, ev_io *w, int revents)
 {
-	struct slot *s = container_of(w, struct slot, on_report);
-	uint32_t slot = slot_index(s->keeper, s);
-	struct keeper *k = s->keeper;
+	struct report *r = container_of(w, struct report, on_readable);
+	struct keeper *k = r->keeper;
+	uint32_t slot = r->slot;
 	struct spawn_fail fail;
 	ssize_t n = read(w->fd, &fail, sizeof fail);
 
@@ -435,7 +442,8 @@ static void on_report(struct ev_loop *loop, ev_io *w, int revents)
 		return;
 	ev_io_stop(loop, w);
 	close(w->fd);
-	w->fd = -1;
+	free(r);
+	k->slots[slot].report = NULL;
 	if (n != (ssize_t)sizeof fail) {
 		slot_executed(k, slot, table_facts(&k->table, slot)->pid, -1, 0);
 		slot_watch(k, slot, true);
@@ -447,17 +455,26 @@ static void on_report(struct ev_loop *loop, ev_io *w, int revents)
 }
 
 /* The careful way: nothing is known until the report pipe says so. */
-static void await_report(struct keeper *k, uint32_t slot, const struct spawn_result *r)
+static void await_report(struct keeper *k, uint32_t slot, const struct spawn_result *result)
 {
 	struct link_slot f = *table_facts(&k->table, slot);
 	struct slot *s = &k->slots[slot];
+	struct report *r = malloc(sizeof *r);
 
-	f.pid = r->pid;
+	f.pid = result->pid;
 	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
-	if (r->pidfd >= 0)
-		ev_io_init(&s->on_pidfd, on_pidfd, r->pidfd, EV_READ); /* started when it is LIVE */
-	ev_io_init(&s->on_report, on_report, r->report_fd, EV_READ);
-	ev_io_start(k->loop, &s->on_report);
+	if (result->pidfd >= 0)
+		ev_io_init(&s->on_pidfd, on_pidfd, result->pidfd, EV_READ); /* started when LIVE */
+	if (!r) { /* then its report is not read; that it lives is all we know */
+		close(result->report_fd);
+		slot_executed(k, slot, result->pid, -1, 0);
+		slot_watch(k, slot, true);
+		return;
+	}
+	*r = (struct report){ .keeper = k, .slot = slot };
+	s->report = r;
+	ev_io_init(&r->on_readable, on_report, result->report_fd, EV_READ);
+	ev_io_start(k->loop, &r->on_readable);
 }
 
 static void spawn_here(struct keeper *k, uint32_t slot, struct spawn_plan *p, int server_end)

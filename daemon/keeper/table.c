@@ -9,10 +9,11 @@
 #include "daemon/base/fd.h"
 #include "daemon/base/mem.h"
 
-#define TABLE_BYTES (sizeof(struct table_header) + TABLE_SLOTS * sizeof(struct table_record))
+#define RECORDS_BYTES (TABLE_SLOTS * sizeof(struct table_record))
+#define TABLE_BYTES (sizeof(struct table_header) + RECORDS_BYTES + TABLE_SLOTS * TABLE_NAME_BYTES)
 
 static_assert(sizeof(struct table_header) % 8 == 0, "records are aligned");
-static_assert(sizeof(struct table_record) == 712, "the layout of a record is versioned");
+static_assert(sizeof(struct table_record) == 288, "the layout of a record is versioned");
 
 int table_create(struct table *t, int directory_fd, const char *name)
 {
@@ -29,6 +30,7 @@ int table_create(struct table *t, int directory_fd, const char *name)
 		return -errno;
 	t->header = map;
 	t->records = (struct table_record *)(t->header + 1);
+	t->long_names = (char(*)[TABLE_NAME_BYTES])(t->records + TABLE_SLOTS);
 	*t->header = (struct table_header){
 		.magic = TABLE_MAGIC,
 		.version = LINK_VERSION,
@@ -42,57 +44,66 @@ int table_create(struct table *t, int directory_fd, const char *name)
 	return 0;
 }
 
-static const struct table_copy *copy_that_counts(const struct table *t, uint32_t slot)
-{
-	const struct table_record *r = &t->records[slot];
-
-	return &r->copies[r->current & 1];
-}
-
 const struct link_slot *table_facts(const struct table *t, uint32_t slot)
 {
-	return &copy_that_counts(t, slot)->facts;
+	return &t->records[slot].entry.facts;
 }
 
 uint64_t table_incarnation(const struct table *t, uint32_t slot)
 {
-	return copy_that_counts(t, slot)->incarnation;
+	return t->records[slot].entry.incarnation;
 }
 
 const char *table_name(const struct table *t, uint32_t slot)
 {
 	const struct table_record *r = &t->records[slot];
 
-	return r->used ? r->name : "";
+	switch ((enum table_use)r->use) {
+	case TABLE_SHORT_NAME:
+		return r->name;
+	case TABLE_LONG_NAME:
+		return t->long_names[slot];
+	case TABLE_FREE:
+		break;
+	}
+	return "";
+}
+
+/* The order of the stores is what a successor relies on. */
+static void store_flag(uint32_t *flag, uint32_t value)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	*(volatile uint32_t *)flag = value;
+	atomic_thread_fence(memory_order_seq_cst);
 }
 
 void table_write(struct table *t, uint32_t slot, uint64_t incarnation,
 		 const struct link_slot *facts)
 {
-	struct table_record *r = &t->records[slot];
-	uint32_t other = (r->current & 1) ^ 1;
+	struct table_pending *pending = &t->header->pending;
 
-	r->copies[other].incarnation = incarnation;
-	r->copies[other].facts = *facts;
-	atomic_thread_fence(memory_order_release);
-	*(volatile uint32_t *)&r->current = other;
+	pending->slot = slot;
+	pending->entry.incarnation = incarnation;
+	pending->entry.facts = *facts;
+	store_flag(&pending->valid, 1);
+	t->records[slot].entry = pending->entry;
+	store_flag(&pending->valid, 0);
 }
 
 void table_name_slot(struct table *t, uint32_t slot, const char *name)
 {
 	struct table_record *r = &t->records[slot];
+	size_t bytes = strlen(name) + 1;
+	bool is_short = bytes <= sizeof r->name;
 
-	*r = (struct table_record){ 0 };
-	memcpy(r->name, name, strlen(name) + 1);
-	for (int i = 0; i < 2; i++)
-		r->copies[i].facts.server = LINK_NO_SLOT;
-	atomic_thread_fence(memory_order_release);
-	*(volatile uint32_t *)&r->used = 1;
+	*r = (struct table_record){ .entry.facts.server = LINK_NO_SLOT };
+	memcpy(is_short ? r->name : t->long_names[slot], name, bytes);
+	store_flag(&r->use, is_short ? TABLE_SHORT_NAME : TABLE_LONG_NAME);
 	if (slot >= t->used_max)
 		t->used_max = slot + 1;
 }
 
 void table_free_slot(struct table *t, uint32_t slot)
 {
-	*(volatile uint32_t *)&t->records[slot].used = 0;
+	store_flag(&t->records[slot].use, TABLE_FREE);
 }

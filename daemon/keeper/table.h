@@ -1,10 +1,12 @@
 /* table.h - the process table: slots in a file, mapped, written by the keeper alone
  *
- * RUNTIME/table is a header and a row of records, one a slot. A record holds its facts twice and an
- * index that says which copy counts: a write goes to the other copy, then the index is turned, so a
- * keeper killed between two stores leaves the old facts or the new ones, never a mixture. The name is
- * written before the record is first used. Others may map the file read-only. It survives processes,
- * not the machine: nothing is synced. */
+ * RUNTIME/table is a header, a row of records, one a slot, and a row of long names. A write goes to
+ * the header first, as the pending entry, then to its record: a keeper killed between two stores
+ * leaves either the old facts, or a pending entry that says what they are to be. (One pending entry
+ * for all, rather than two copies in each record, because there is one writer and memory counts.)
+ * A name that does not fit its record stands in the row of long names at the same index, which is a
+ * hole in the file as long as nobody uses it. Others may map the file read-only. It survives
+ * processes, not the machine: nothing is synced. */
 #ifndef FOSTER_KEEPER_TABLE_H
 #define FOSTER_KEEPER_TABLE_H
 
@@ -15,17 +17,30 @@
 #define TABLE_MAGIC 0x4f465354424c3031ULL
 #define TABLE_SLOTS 16384
 #define TABLE_NAME_BYTES 256 /* with its NUL */
+#define TABLE_SHORT_BYTES 56
 
-struct table_copy {
+struct table_entry {
 	uint64_t incarnation;
 	struct link_slot facts;
 };
 
+enum table_use {
+	TABLE_FREE,
+	TABLE_SHORT_NAME,
+	TABLE_LONG_NAME
+};
+
 struct table_record {
-	uint32_t current; /* 0 or 1: which copy counts */
-	uint32_t used; /* 1: the slot has a name */
-	char name[TABLE_NAME_BYTES];
-	struct table_copy copies[2];
+	uint32_t use; /* enum table_use */
+	uint32_t reserved;
+	char name[TABLE_SHORT_BYTES];
+	struct table_entry entry;
+};
+
+struct table_pending {
+	uint32_t valid; /* 1: entry belongs into the record of slot, which may be half written */
+	uint32_t slot;
+	struct table_entry entry;
 };
 
 struct table_header {
@@ -36,18 +51,20 @@ struct table_header {
 	int32_t keeper_pid;
 	char boot_id[40];
 	uint64_t started_ns; /* of this keeper; CLOCK_BOOTTIME */
+	struct table_pending pending;
 };
 
 struct table {
 	struct table_header *header; /* the mapping; NULL when closed */
 	struct table_record *records;
+	char (*long_names)[TABLE_NAME_BYTES];
 	uint32_t used_max; /* no slot at or above it has ever been used */
 };
 
-/* Create path anew in directory_fd, with a new inode, and map it. 0 or -errno. */
+/* Create name anew in directory_fd, with a new inode, and map it. 0 or -errno. */
 int table_create(struct table *t, int directory_fd, const char *name);
 
-/* The facts that count, and their incarnation. slot < TABLE_SLOTS. */
+/* What is known of a slot. slot < TABLE_SLOTS. */
 const struct link_slot *table_facts(const struct table *t, uint32_t slot);
 uint64_t table_incarnation(const struct table *t, uint32_t slot);
 const char *table_name(const struct table *t, uint32_t slot); /* "" when unused */

@@ -181,6 +181,13 @@ static void send_pong(struct supervisor *s)
 	keeper_send(s, &h, NULL, 0, NULL, 0);
 }
 
+void keeper_send_all_logs(struct supervisor *s)
+{
+	for (struct process *p = s->processes; p; p = p->by_name.next)
+		if (p->logs_sent)
+			process_send_logs(p);
+}
+
 static void on_message(void *data, const struct link_message *m)
 {
 	struct supervisor *s = data;
@@ -206,9 +213,8 @@ static void on_message(void *data, const struct link_message *m)
 			supervisor_signalled(s, ((const struct link_signal *)body)->number);
 		break;
 	case LINK_LOGGER:
-		for (struct process *p = s->processes; p; p = p->by_name.next)
-			if (p->logs_sent)
-				process_send_logs(p);
+		s->logger_pid = (pid_t)m->head->incarnation;
+		keeper_send_all_logs(s);
 		break;
 	case LINK_REFUSED:
 		on_refused(s, m);

@@ -1,5 +1,6 @@
 /* process_act.c - actions: requests to the keeper */
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/random.h>
 #include <systemd/sd-journal.h>
@@ -18,6 +19,7 @@
 
 #define LOG_MODE_AUTO 0600
 #define LOG_MODE_FILE 0644
+#define MANY_SPAWNS 256
 
 static void send_about(struct process *p, enum link_type type, const void *body, size_t len)
 {
@@ -369,6 +371,12 @@ static void spawn_now(struct process *p)
 
 void process_drain_spawns(struct supervisor *s)
 {
+	static unsigned sent; /* since memory was given back */
+
+	if (!s->spawns && sent >= MANY_SPAWNS) { /* plans and logs of a large start are gone */
+		malloc_trim(0);
+		sent = 0;
+	}
 	while (s->spawns && !keeper_is_congested(s)) {
 		struct process *p = s->spawns;
 
@@ -377,6 +385,7 @@ void process_drain_spawns(struct supervisor *s)
 			s->spawns_end = &s->spawns;
 		p->spawn_queued = false;
 		spawn_now(p);
+		sent++;
 	}
 }
 

@@ -3,6 +3,7 @@
  * A configuration is read and checked whole before anything changes. Before it is applied, its
  * sources are saved in RUNTIME/config: from then on a successor goes on with it. */
 #include <fcntl.h>
+#include <limits.h>
 
 #include "daemon/base/fd.h"
 #include "daemon/base/log.h"
@@ -282,5 +283,6 @@ void reload_all(struct supervisor *s)
 	conf_sources_free(sources);
 	conf_diag_done(&diag);
 	keeper_notify(s, "READY=1");
+	s->told_running = UINT_MAX;
 	s->status_due = true;
 }

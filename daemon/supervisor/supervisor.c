@@ -143,6 +143,7 @@ static void take_over(struct supervisor *s)
 		else
 			log_error(e->name, "its note cannot be read");
 	}
+	keeper_send_all_logs(s); /* the logger may be as new as we are */
 	for (size_t i = 0; i < n; i++)
 		free(s->snapshot[i].name);
 	free(take_ptr(s->snapshot));
@@ -401,8 +402,9 @@ static void on_tell_status(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (s->phase != SUPERVISOR_UP)
+	if (s->phase != SUPERVISOR_UP || s->n_running == s->told_running)
 		return;
+	s->told_running = s->n_running;
 	snprintf(text, sizeof text, "STATUS=%u processes are running", s->n_running);
 	keeper_notify(s, text);
 }
@@ -466,6 +468,7 @@ int supervisor_run(const struct supervisor_options *options)
 	s.events_end = &s.events;
 	s.spawns_end = &s.spawns;
 	s.exit_status = 1;
+	s.told_running = UINT_MAX;
 	srand48((long)(clock_real_ns() ^ (uint64_t)getpid()));
 	s.loop = ev_loop_new(EVFLAG_NOENV);
 	s.fork_environ = env_for_fork(environ);

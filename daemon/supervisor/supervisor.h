@@ -67,6 +67,7 @@ struct supervisor {
 	struct process *cleans;
 	ev_prepare before_wait;
 	ev_timer clean_again, tell_status;
+	unsigned told_running; /* what STATUS= said last; UINT_MAX: nothing */
 	struct snapshot_entry *snapshot; /* while BOOTING */
 	size_t n_snapshot;
 	bool resumed;
@@ -114,6 +115,7 @@ void keeper_send(struct supervisor *s, const struct link_head *head, const struc
 bool keeper_is_congested(const struct supervisor *s);
 void keeper_flush(struct supervisor *s);
 int keeper_open(struct supervisor *s, int fd);
+void keeper_send_all_logs(struct supervisor *s); /* a new logger, or one we know nothing of */
 void keeper_notify(struct supervisor *s, const char *text); /* sd_notify(3) */
 
 /* ---- reload.c ---------------------------------------------------------------------------------- */
