@@ -682,7 +682,8 @@ static void make_small_disk(struct rig *r, const char *size)
 	if (geteuid() || unshare(CLONE_NEWNS) < 0 ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("foster-test", r->dir, "tmpfs", 0, size) < 0) {
-		print_message("cannot mount a small file system: %s\n", strerror(errno));
+		print_message("cannot mount a small file system: %s\n",
+			      geteuid() ? "not root" : strerror(errno));
 		skip();
 	}
 	r->disk = true;
