@@ -53,7 +53,30 @@ static bool may_control(const struct supervisor *s, struct rpc_call *call, struc
 
 /* ---- by name: start, stop, terminate, kill, forget ------------------------------------------ */
 
-typedef void action(struct waiters *w, struct process *p, const struct process_asker *who);
+/* Returns false to be asked again once all others were: something may have changed by then. */
+typedef bool action(struct waiters *w, struct process *p, const struct process_asker *who);
+
+/* Whoever has to wait for another of them is asked after it; -EHOSTDOWN is final when no other is left. */
+static void ask_all(struct waiters *w, const struct names *names, action *act,
+		    const struct process_asker *who)
+{
+	bool progress = true;
+
+	while (progress) {
+		progress = false;
+		for (size_t i = 0; i < names->n; i++) {
+			struct process *p = names->items[i].process;
+
+			if (p && act(w, p, who)) {
+				names->items[i].process = NULL;
+				progress = true;
+			}
+		}
+	}
+	for (size_t i = 0; i < names->n; i++)
+		if (names->items[i].process)
+			settle_parent_down(w, names->items[i].process);
+}
 
 /* Apply an action to all that names mean, and answer or wait. */
 static void for_each_name(struct supervisor *s, struct rpc_call *call, json_t *parameters,
@@ -74,24 +97,39 @@ static void for_each_name(struct supervisor *s, struct rpc_call *call, json_t *p
 		return;
 	}
 	for (size_t i = 0; i < names.n; i++)
-		if (may_control(s, call, w, &names.items[i]))
-			act(w, names.items[i].process, &who);
+		if (!may_control(s, call, w, &names.items[i]))
+			names.items[i].process = NULL;
+	ask_all(w, &names, act, &who);
 	waiters_begin(w, false, -1);
 }
 
-static void start(struct waiters *w, struct process *p, const struct process_asker *who)
+/* It is wanted, and starts with its parent, which is on its way. */
+static void start_with_parent(struct waiters *w, struct process *p, const struct process_asker *who)
+{
+	p->want_up = p->wait_parent = true;
+	p->asker = *who;
+	process_send_note(p);
+	waiters_add(w, p, p->incarnation);
+}
+
+static bool start(struct waiters *w, struct process *p, const struct process_asker *who)
 {
 	uint64_t before = p->incarnation;
 	int r = process_ask_start(p, who);
 
+	if (r == -EHOSTDOWN && !waiters_parent_comes(p))
+		return false;
 	if (r == 0)
 		waiters_add(w, p, before);
+	else if (r == -EHOSTDOWN)
+		start_with_parent(w, p, who);
 	else if (r == -EALREADY && p->state == PROCESS_STARTING)
 		waiters_add(w, p, before - 1);
 	else if (r == -EALREADY)
 		waiters_settle(w, process_name(p), p, "AlreadyStarted", NULL);
 	else
 		settle_refused(w, p, r);
+	return true;
 }
 
 static void wait_down(struct waiters *w, struct process *p, uint64_t before, int r)
@@ -104,21 +142,23 @@ static void wait_down(struct waiters *w, struct process *p, uint64_t before, int
 		settle_refused(w, p, r);
 }
 
-static void stop(struct waiters *w, struct process *p, const struct process_asker *who)
+static bool stop(struct waiters *w, struct process *p, const struct process_asker *who)
 {
 	uint64_t before = p->incarnation;
 
 	wait_down(w, p, before, process_ask_stop(p, who));
+	return true;
 }
 
-static void kill_it(struct waiters *w, struct process *p, const struct process_asker *who)
+static bool kill_it(struct waiters *w, struct process *p, const struct process_asker *who)
 {
 	uint64_t before = p->incarnation;
 
 	wait_down(w, p, before, process_ask_kill(p, who));
+	return true;
 }
 
-static void terminate(struct waiters *w, struct process *p, const struct process_asker *who)
+static bool terminate(struct waiters *w, struct process *p, const struct process_asker *who)
 {
 	int r = process_ask_terminate(p, who);
 
@@ -126,24 +166,26 @@ static void terminate(struct waiters *w, struct process *p, const struct process
 		waiters_settle(w, process_name(p), p, NULL, NULL);
 	else
 		wait_down(w, p, p->incarnation, r);
+	return true;
 }
 
-static void forget(struct waiters *w, struct process *p, const struct process_asker *who)
+static bool forget(struct waiters *w, struct process *p, const struct process_asker *who)
 {
 	char name[CONF_NAME_MAX + 1];
 
 	(void)who;
 	if (p->origin != PROCESS_CLIENT) {
 		waiters_settle(w, process_name(p), p, "Failed", "it is configured in a file");
-		return;
+		return true;
 	}
 	if (!forget_may(p)) {
 		waiters_settle(w, process_name(p), p, "StillRunning", NULL);
-		return;
+		return true;
 	}
 	snprintf(name, sizeof name, "%s", process_name(p));
 	process_free(p);
 	waiters_settle(w, name, NULL, NULL, NULL);
+	return true;
 }
 
 void method_start(void *data, struct rpc_call *call, json_t *parameters)

@@ -104,10 +104,24 @@ static void settle_failed(struct waiter *e, const struct process *p, const char 
 	       reason ? reason : otherwise);
 }
 
+bool waiters_parent_comes(const struct process *p)
+{
+	const struct process *parent = process_parent(p);
+
+	if (!parent)
+		return false;
+	return !process_is_settled_down(parent) ||
+	       (parent->wait_parent && parent->want_up && waiters_parent_comes(parent));
+}
+
 /* No new life has begun, and none will. */
 static bool will_not_start(const struct process *p)
 {
-	return process_is_settled_down(p) || p->removed;
+	if (p->removed)
+		return true;
+	if (p->wait_parent && p->want_up)
+		return !waiters_parent_comes(p);
+	return process_is_settled_down(p);
 }
 
 static void look_running(struct waiter *e, const struct process *p)
@@ -357,6 +371,17 @@ void waiters_begin(struct waiters *w, bool any, double timeout)
 
 /* ---- what happens to processes -------------------------------------------------------------- */
 
+/* Who waits for the start of a child of p learns that p will not be there. */
+static void check_children(const struct process *p)
+{
+	struct supervisor *s = p->supervisor;
+
+	for (struct process *child = s->processes; child; child = child->by_name.next)
+		if (child->waiters && child->wait_parent && child->parent_name &&
+		    strcmp(child->parent_name, process_name(p)) == 0)
+			waiters_check(child);
+}
+
 void waiters_check(struct process *p)
 {
 	struct waiter *next;
@@ -369,6 +394,8 @@ void waiters_check(struct process *p)
 		if (!e->process)
 			answer_if_ready(w);
 	}
+	if (p->supervisor->any_parents && process_is_settled_down(p))
+		check_children(p);
 }
 
 void waiters_gone(struct process *p)

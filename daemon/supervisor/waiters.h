@@ -42,6 +42,9 @@ void waiters_settle(struct waiters *w, const char *name, const struct process *p
  * when the request came: with WAITERS_RUNNING and WAITERS_EXECUTED a later one is waited for. */
 void waiters_add(struct waiters *w, struct process *p, uint64_t before);
 
+/* Whether p's parent, which is not RUNNING, is on its way to be. */
+bool waiters_parent_comes(const struct process *p);
+
 /* All entries are there: answer, or keep the call. With any, the first that is settled is enough;
  * after timeout seconds (negative: never) what is settled by then. w is gone from the caller. */
 void waiters_begin(struct waiters *w, bool any, double timeout);

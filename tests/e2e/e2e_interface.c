@@ -160,6 +160,35 @@ static void a_wait_that_times_out_tells_those_that_have_ended(void **state)
 	fixture_down(f);
 }
 
+static void what_is_started_together_waits_for_its_parents(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "[program:web]\nautostart = false\nstartsecs = 0.1\ncommand = @child@ hold\n"
+		      "[program:a]\nautostart = false\nparent = b\n" HOLD
+		      "[program:b]\nautostart = false\nparent = web\n" HOLD);
+	json_t *r = fixture_call(f, "Start", "{s:[s]}", "names", "a");
+	assert_string_equal(outcome_error(r), "CannotStart");
+	r = fixture_call(f, "Start", "{s:[s,s,s]}", "names", "a", "b", "web");
+	assert_int_equal(json_array_size(json_object_get(r, "outcomes")), 3);
+	assert_string_equal(fixture_state(f, "a"), "RUNNING");
+	fixture_down(f);
+}
+
+static void who_waits_for_a_parent_that_fails_is_told(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "[program:web]\nautostart = false\nstartretries = 0\ncommand = /no/such\n"
+		      "[program:a]\nautostart = false\nparent = web\n" HOLD);
+	json_t *r = fixture_call(f, "Start", "{s:[s,s]}", "names", "a", "web");
+	json_t *outcomes = json_object_get(r, "outcomes");
+	assert_int_equal(json_array_size(outcomes), 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_non_null(json_object_get(json_array_get(outcomes, i), "error"));
+	fixture_down(f);
+}
+
 static void the_end_of_a_transient_process_is_told_once(void **state)
 {
 	struct fixture *f = *state;
@@ -365,6 +394,8 @@ int main(void)
 		fixture_test(a_signal_for_an_earlier_life_hits_nobody),
 		fixture_test(a_wait_for_any_ends_with_the_first),
 		fixture_test(a_wait_that_times_out_tells_those_that_have_ended),
+		fixture_test(what_is_started_together_waits_for_its_parents),
+		fixture_test(who_waits_for_a_parent_that_fails_is_told),
 		fixture_test(the_end_of_a_transient_process_is_told_once),
 		fixture_test(what_was_asked_for_happens_without_the_client),
 		fixture_test(a_shutdown_tells_the_ends_that_it_brings),
