@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -99,8 +100,7 @@ static void a_repeated_restart_restarts_once(void **state)
 {
 	struct fixture *f = *state;
 
-	fixture_up(f, WEB);
-	fixture_until(f, "web", "RUNNING");
+	fixture_start(f, WEB, "web");
 	(void)call_target(f, "Restart", 1, NULL);
 	pid_t pid = fixture_pid(f, "web");
 	assert_null(outcome_error(call_target(f, "Restart", 1, NULL)));
@@ -114,8 +114,7 @@ static void a_signal_for_an_earlier_life_hits_nobody(void **state)
 {
 	struct fixture *f = *state;
 
-	fixture_up(f, WEB);
-	fixture_until(f, "web", "RUNNING");
+	fixture_start(f, WEB, "web");
 	(void)call_target(f, "Restart", 1, NULL);
 	pid_t pid = fixture_pid(f, "web");
 	fixture_until(f, "web", "RUNNING");
@@ -132,7 +131,7 @@ static void a_wait_for_any_ends_with_the_first(void **state)
 	struct fixture *f = *state;
 
 	fixture_up(f, WEB "[program:db]\nautorestart = false\n" HOLD);
-	fixture_until(f, "db", "RUNNING");
+	fixture_settle(f, "db", "RUNNING");
 	struct varlink v = connect_to(f);
 	assert_int_equal(varlink_send(&v, "Wait",
 				      json_pack("{s:[s,s],s:b}", "names", "web", "db", "any", 1),
@@ -207,8 +206,7 @@ static void what_was_asked_for_happens_without_the_client(void **state)
 {
 	struct fixture *f = *state;
 
-	fixture_up(f, WEB);
-	fixture_until(f, "web", "RUNNING");
+	fixture_start(f, WEB, "web");
 	struct varlink v = connect_to(f);
 	assert_int_equal(
 		varlink_send(&v, "Stop", json_pack("{s:[s]}", "names", "web"), false, NULL, 0), 0);
@@ -221,8 +219,7 @@ static void a_shutdown_tells_the_ends_that_it_brings(void **state)
 {
 	struct fixture *f = *state;
 
-	fixture_up(f, WEB);
-	fixture_until(f, "web", "RUNNING");
+	fixture_start(f, WEB, "web");
 	struct varlink v = connect_to(f);
 	assert_int_equal(
 		varlink_send(&v, "Wait", json_pack("{s:[s]}", "names", "web"), false, NULL, 0), 0);
@@ -241,8 +238,7 @@ static void a_process_is_a_descriptor_that_tells_its_end(void **state)
 {
 	struct fixture *f = *state;
 
-	fixture_up(f, WEB);
-	fixture_until(f, "web", "RUNNING");
+	fixture_start(f, WEB, "web");
 	struct varlink v = connect_to(f);
 	assert_int_equal(
 		varlink_send(&v, "OpenProcess", json_pack("{s:s}", "name", "web"), false, NULL, 0),
@@ -326,8 +322,7 @@ static void events_are_of_the_names_that_were_given_also_of_later_ones(void **st
 {
 	struct fixture *f = *state;
 
-	fixture_up(f, WEB);
-	fixture_until(f, "web", "RUNNING");
+	fixture_start(f, WEB, "web");
 	struct varlink v = connect_to(f);
 	assert_int_equal(
 		varlink_send(&v, "Events", json_pack("{s:[s]}", "names", "job-*"), true, NULL, 0),
@@ -407,5 +402,5 @@ int main(void)
 		fixture_test(the_secrets_of_a_forgotten_process_go_with_it),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return fixture_run(tests);
 }
