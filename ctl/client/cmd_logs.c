@@ -25,6 +25,7 @@ struct tail {
 	long lines;
 	bool follow;
 	int fd; /* of the file; -1: none yet */
+	bool from_start; /* there was none when we began */
 	off_t offset; /* of the next byte to print */
 	struct buf line; /* -o json: the beginning of a line */
 };
@@ -123,8 +124,12 @@ static int take_file(struct tail *t, int fd)
 {
 	int status;
 
-	if (t->fd < 0)
+	if (t->fd < 0 && !t->from_start)
 		return begin_at_end(t, fd);
+	if (t->fd < 0) {
+		t->fd = fd;
+		return copy_rest(t);
+	}
 	if (same_file(t->fd, fd)) {
 		close(fd);
 		notice_truncation(t);
@@ -145,8 +150,10 @@ static int take_reply(struct tail *t, struct reply *reply)
 		return ctl_error(t->name, reply);
 	if (fd >= 0)
 		return take_file(t, fd);
-	if (t->fd < 0)
-		return ctl_bad_reply();
+	if (t->fd < 0) { /* nothing was printed yet: all of what comes is news */
+		t->from_start = true;
+		return 0;
+	}
 	notice_truncation(t);
 	return copy_rest(t);
 }

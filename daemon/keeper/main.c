@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <systemd/sd-daemon.h>
 
 #include "daemon/base/clock.h"
@@ -103,15 +104,17 @@ static void open_missing_stdio(void)
 		close(fd);
 }
 
-/* No handler and no ignored signal is passed on to anybody. */
+/* No handler and no ignored signal is passed on to anybody. By system call: signal(3) leaves those out
+ * that the C library keeps for itself, and whoever started us may ignore them. */
 static void reset_signals(void)
 {
+	unsigned long by_default[4] = { 0 }; /* the kernel's struct sigaction, SIG_DFL */
 	sigset_t all;
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	for (int n = 1; n < NSIG; n++)
-		signal(n, SIG_DFL);
+		(void)syscall(SYS_rt_sigaction, n, by_default, NULL, sizeof(unsigned long));
 }
 
 /* The process that was started waits for the outcome and exits with it; we are its child, in a

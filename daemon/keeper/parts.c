@@ -263,6 +263,10 @@ static void replace_hung(struct part *p)
 {
 	log_error(p->name, "has not answered for %u ms, replacing it", p->keeper->watchdog_ms);
 	close_link(p);
+	if (id_of(p) == PART_LOGGER) { /* two may never read from one pipe: its end starts the next */
+		kill(p->pid, SIGKILL);
+		return;
+	}
 	kill(p->pid, SIGABRT);
 	kill(p->pid, SIGCONT);
 	if (p->abandoned) /* the one before it has had its two seconds */

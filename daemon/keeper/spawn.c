@@ -13,8 +13,9 @@
 
 #define STAGE_DEFAULT \
 	3 /* the lowest that can be: what lies below is copied and closed for each child */
-/* Descriptors, a directory, what was inherited, a report pipe. */
-#define STAGE_NUMBERS (SPAWN_FDS_MAX + 1 + SPAWN_INHERIT_MAX + 1)
+#define STDIO_NUMBERS 3
+/* Room for the numbers themselves, descriptors, a directory, what was inherited, a report pipe. */
+#define STAGE_NUMBERS (SPAWN_FDS_MAX + SPAWN_FDS_MAX + 1 + SPAWN_INHERIT_MAX + 1)
 #define STACK_BYTES 65536
 
 #ifndef CLONE_PIDFD
@@ -77,6 +78,8 @@ static int put_on_stage(const struct spawn_plan *p, struct spawn_child *child)
 {
 	int next = stage.first;
 
+	if (p->n_fds > STDIO_NUMBERS) /* 3, 4, … are to be something else: stage above them */
+		next += SPAWN_FDS_MAX;
 	for (unsigned i = 0; i < p->n_fds; i++) {
 		child->sources[i] = p->fds[i] == stage.null_fd ? 0 : stage_one(p->fds[i], &next);
 		if (child->sources[i] < 0)

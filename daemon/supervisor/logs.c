@@ -133,8 +133,7 @@ static void no_log(struct rpc_call *call, const struct log_request *r, int err)
 {
 	auto_buf struct buf reason = { 0 };
 
-	buf_addf(&reason, "%s: %s", r->path,
-		 err == -ENOENT ? "nothing was printed yet" : strerror(-err));
+	buf_addf(&reason, "%s: %s", r->path, strerror(-err));
 	errors_reply(call, "NoLog", process_name(r->process),
 		     buf_error(&reason) ? NULL : reason.data);
 }
@@ -152,7 +151,9 @@ static void open_log(struct rpc_call *call, const struct log_request *r)
 	struct stat st = { 0 };
 	auto_close int fd = logs_open(r->path, &st);
 
-	if (fd < 0)
+	if (fd == -ENOENT) /* nothing was printed yet: as empty as a file can be */
+		rpc_reply(call, json_pack("{s:i}", "size", 0));
+	else if (fd < 0)
 		no_log(call, r, fd);
 	else
 		rpc_reply_fd(call, json_pack("{s:I}", "size", (json_int_t)st.st_size), fd);
@@ -193,14 +194,15 @@ static void read_log(struct rpc_call *call, const struct log_request *r, json_in
 	auto_free char *text = malloc(length + 1);
 	struct stat st = { 0 };
 	auto_close int fd = logs_open(r->path, &st);
-	ssize_t n;
+	ssize_t n = 0;
 
-	if (fd < 0 || !text) {
+	if ((fd < 0 && fd != -ENOENT) || !text) {
 		no_log(call, r, text ? fd : -ENOMEM);
 		return;
 	}
-	offset = place(offset, st.st_size);
-	n = pread(fd, text, length, offset);
+	offset = place(offset, st.st_size); /* of a file that is not there yet: 0 */
+	if (fd >= 0)
+		n = pread(fd, text, length, offset);
 	if (n < 0)
 		no_log(call, r, -errno);
 	else
