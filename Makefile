@@ -16,6 +16,7 @@ SBINDIR ?= $(PREFIX)/sbin
 LIBEXECDIR ?= $(PREFIX)/libexec/foster
 DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
+DOCDIR ?= $(DATADIR)/doc/foster
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 B ?= build
 JOBS ?= 2
@@ -26,7 +27,6 @@ CC ?= cc
 CFLAGS ?= -O2 -g
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
-SUBMAKE = $(MAKE) --no-print-directory
 
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(JOBS)
@@ -94,6 +94,8 @@ supervisor_SRC := $(wildcard daemon/supervisor/*.c)
 logger_SRC := $(wildcard daemon/logger/*.c)
 forkserver_SRC := $(wildcard daemon/forkserver/*.c)
 client_SRC := $(wildcard ctl/client/*.c)
+
+EXAMPLES := $(wildcard conf/examples/*.ini conf/examples/*.conf)
 
 objs = $(patsubst %.c,$(B)/obj/%.o,$(1))
 
@@ -182,7 +184,13 @@ $(CHILDREN): $(B)/%: %.c | $(B)/deps-ok
 	$(Q)$(CC) -I. -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static -o $@ $<
 
 .PHONY: tests
-tests: $(BINARIES) $(HELPERS) $(UNIT) $(FUZZ) $(E2E) $(CHILDREN) ## build what `check` runs
+tests: $(BINARIES) $(HELPERS) $(UNIT) $(FUZZ) $(E2E) $(CHILDREN) $(B)/stage.ok ## build what `check` runs
+
+# What `install` would put on a machine, for the tests with a real systemd.
+$(B)/stage.ok: $(BINARIES) $(HELPERS) $(wildcard packaging/* packaging/*/*) $(EXAMPLES) Makefile
+	$(Q)rm -rf $(B)/stage
+	+$(Q)$(MAKE) --no-print-directory DESTDIR=$(abspath $(B))/stage install
+	$(Q)touch $@
 
 # $(TESTS) chooses among the programs by name, with or without a pattern.
 ALL_TESTS = $(E2E_SCRIPTS) $(E2E) $(UNIT) $(FUZZ)
@@ -196,12 +204,12 @@ check: tests | $(B)/deps-tests-ok ## install what is missing, build, run every t
 unit: $(UNIT) $(FUZZ) | $(B)/deps-tests-ok ## run the unit tests and replay the fuzzers' corpora
 	$(Q)$(RUN) $(UNIT) $(FUZZ)
 
-e2e: $(BINARIES) $(HELPERS) $(E2E) $(CHILDREN) | $(B)/deps-tests-ok ## run the end-to-end tests
+e2e: $(BINARIES) $(HELPERS) $(E2E) $(CHILDREN) $(B)/stage.ok | $(B)/deps-tests-ok ## run the end-to-end tests
 	$(Q)$(RUN) $(filter-out $(UNIT) $(FUZZ),$(CHOSEN))
 
 .PHONY: asan valgrind demo
 asan: ## the whole suite under AddressSanitizer and UBSan, in build-asan/
-	$(Q)$(SUBMAKE) -j$(JOBS) B=build-asan SAN=address,undefined CFLAGS='-O1 -g' check
+	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) B=build-asan SAN=address,undefined CFLAGS='-O1 -g' check
 
 valgrind: $(B)/deps-tools-ok $(UNIT) ## the unit tests under valgrind
 	$(Q)$(RUN) --wrap 'valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
@@ -214,7 +222,7 @@ demo: $(BINARIES) $(HELPERS) | $(B)/deps-tests-ok ## watch foster at work, in te
 
 .PHONY: fuzz fuzzers
 fuzz: $(B)/deps-tools-ok ## each fuzzer for FUZZ_SECONDS (60), in build-fuzz/
-	$(Q)$(SUBMAKE) -j$(JOBS) B=build-fuzz CC=clang CFLAGS='-O1 -g' \
+	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) B=build-fuzz CC=clang CFLAGS='-O1 -g' \
 		SAN=fuzzer-no-link,address,undefined fuzzers
 	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run build-fuzz
 
@@ -228,7 +236,7 @@ $(FUZZERS): $(B)/fuzzers/%: $(B)/obj/tests/fuzz/%.o $(B)/libfoster.a
 .PHONY: cover
 cover: $(B)/deps-tools-ok ## the suite with coverage, in build-cover/: a line a file
 	$(Q)find build-cover -name '*.gcda' -delete 2>/dev/null || :
-	$(Q)$(SUBMAKE) -j$(JOBS) B=build-cover CFLAGS='-O0 -g' COVERAGE=--coverage LDFLAGS=--coverage check
+	+$(Q)$(MAKE) --no-print-directory -j$(JOBS) B=build-cover CFLAGS='-O0 -g' COVERAGE=--coverage LDFLAGS=--coverage check
 	$(Q)lcov -q --capture --directory build-cover --base-directory . --no-external \
 		--output-file build-cover/all.info
 	$(Q)lcov -q --remove build-cover/all.info '*/tests/*' --output-file build-cover/cover.info
@@ -314,7 +322,6 @@ $(B)/lint/%.analyzed: %.c $(B)/obj/%.o | $(B)/deps-tools-ok
 LOCATE = sed -e 's,/usr/sbin/fosterd,$(SBINDIR)/fosterd,g' -e 's,/usr/bin/fosterctl,$(BINDIR)/fosterctl,g' \
 	-e 's,/etc/foster,$(SYSCONFDIR)/foster,g' -e 's,/run/foster,$(RUNDIR)/foster,g'
 COMPLETION := $(wildcard packaging/completion/fosterctl.bash)
-EXAMPLE := conf/examples/foster.ini
 
 .PHONY: install uninstall
 install: all ## install below DESTDIR, PREFIX, SYSCONFDIR
@@ -332,15 +339,17 @@ install: all ## install below DESTDIR, PREFIX, SYSCONFDIR
 		$(DESTDIR)$(DATADIR)/bash-completion/completions/fosterctl)
 	$(Q)install -D -m 644 ctl/org.foster.Supervisor.varlink \
 		$(DESTDIR)$(DATADIR)/foster/org.foster.Supervisor.varlink
+	$(Q)install -d $(DESTDIR)$(DOCDIR) $(DESTDIR)$(SYSCONFDIR)/foster/conf.d
+	$(Q)install -m 644 README.md LICENSE $(EXAMPLES) $(DESTDIR)$(DOCDIR)/
 	$(Q)[ -e $(DESTDIR)$(SYSCONFDIR)/foster/foster.ini ] || \
-		install -m 644 $(EXAMPLE) $(DESTDIR)$(SYSCONFDIR)/foster/foster.ini
+		install -m 644 packaging/foster.ini $(DESTDIR)$(SYSCONFDIR)/foster/foster.ini
 
 uninstall: ## remove what install put there; the configuration stays
 	$(Q)rm -f $(addprefix $(DESTDIR),$(SBINDIR)/fosterd $(BINDIR)/fosterctl \
 		$(UNITDIR)/foster.service $(UNITDIR)/foster.socket \
 		$(DATADIR)/bash-completion/completions/fosterctl)
 	$(Q)rm -f $(foreach p,$(notdir $(MAN)),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(p)))/$(p))
-	$(Q)rm -rf $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)/foster
+	$(Q)rm -rf $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR)/foster $(DESTDIR)$(DOCDIR)
 
 .PHONY: dist clean help
 dist: ## foster-VERSION.tar.gz from what is committed

@@ -259,6 +259,8 @@ _Noreturn static void become_fosterd(struct fixture *f, const char *const *args)
 	for (int fd = 3; fd < 64; fd++)
 		close(fd);
 	snprintf(path, sizeof path, "%s/fosterd", f->build);
+	if (chdir(f->dir) < 0) /* where supervisord's defaults put files */
+		_exit(125);
 	execv(path, (char *const *)(uintptr_t)argv);
 	_exit(126);
 }

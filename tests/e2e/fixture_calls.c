@@ -237,7 +237,7 @@ struct result fixture_ctl_argv(struct fixture *f, const char *const *args)
 struct result fixture_program_argv(struct fixture *f, const char *const *argv)
 {
 	const char *all[64] = { fixture_format(f, "%s/%s", f->build, argv[0]) };
-	struct run r = { .argv = all };
+	struct run r = { .argv = all, .directory = f->dir };
 
 	for (int i = 1; argv[i] && i < 63; i++)
 		all[i] = argv[i];

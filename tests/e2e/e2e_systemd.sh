@@ -1,0 +1,189 @@
+#!/bin/bash
+# e2e_systemd.sh - the installed units under a real systemd: READY and STATUS, stop, restart, reload,
+# kill, watchdog, socket activation, journal
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source=tests/e2e/systemd-boot.sh
+. tests/e2e/systemd-boot.sh
+
+number=0
+ok() { # name; the status before says how it went
+	local status=$?
+	number=$((number + 1))
+	if [ "$status" = 0 ]; then
+		echo "ok $number - $1"
+	else
+		echo "not ok $number - $1"
+		boot_run journalctl -b --no-pager -o short-monotonic -n 40 2>/dev/null | sed 's/^/# /'
+	fi
+}
+
+if ! why=$(boot_possible); then
+	echo "1..1"
+	echo "ok 1 - a real systemd # SKIP $why"
+	exit 0
+fi
+
+dir=$(mktemp -d /tmp/foster-systemd.XXXXXX)
+trap 'boot_stop; rm -rf "$dir"' EXIT
+cp -a "$BUILD/stage" "$dir/stage"
+mkdir -p "$dir/stage/etc/foster/conf.d" "$dir/stage/opt"
+cp "$BUILD/tests/helpers/child" "$dir/stage/opt/child"
+cat >"$dir/stage/etc/foster/conf.d/test.ini" <<'END'
+[program:tied]
+command = /opt/child print tied-began hold
+startsecs = 0
+stdout_logfile = journal
+
+[program:free]
+command = /opt/child hold
+startsecs = 0
+daemon = false
+END
+boot_start "$dir/boot" "$dir/stage" || { echo "1..1"; echo "not ok 1 - systemd boots"; exit 1; }
+
+# ---- helpers ---------------------------------------------------------------------------------------
+
+sd() { boot_run systemctl "$@"; }
+ctl() { boot_run fosterctl "$@"; }
+property() { sd show -P "$1" "${2:-foster.service}"; }
+is() { [ "$1" = "$2" ] || { echo "# '$1' is not '$2'"; return 1; }; }
+alive() { boot_run kill -0 "$1" 2>/dev/null; }
+await() { # until the command succeeds, 10 s at most
+	local i
+	for ((i = 0; i < 200; i++)); do
+		"$@" && return 0
+		sleep 0.05
+	done
+	echo "# never: $*"
+	return 1
+}
+journal_has() { boot_run journalctl -b --no-pager -o cat "${@:2}" | grep -q -- "$1"; }
+status_is() { [ "$(property StatusText)" = "$1" ]; }
+
+# ---- start -----------------------------------------------------------------------------------------
+
+boot_run systemd-analyze verify --recursive-errors=yes /usr/local/lib/systemd/system/foster.service \
+	/usr/local/lib/systemd/system/foster.socket
+ok "the installed units have no fault"
+
+sd start foster.service && is "$(property ActiveState)" active && ctl ping >/dev/null
+ok "start returns when the control socket answers"
+
+keeper=$(property MainPID)
+is "$(ctl pid)" "$keeper"
+ok "the main process is the keeper"
+
+await status_is "2 processes are running"
+ok "STATUS= says how many run"
+
+is "$(boot_run stat -c %a /run/foster)" 711 && is "$(boot_run stat -c %a /run/foster/foster.sock)" 600
+ok "the runtime directory can be entered, the socket is root's"
+
+journal_has 'tied: RUNNING' -u foster.service
+ok "fosterd's own log is in the journal"
+
+journal_has tied-began
+ok "a child's stream goes to the journal"
+
+priority=$(boot_run journalctl -b -u foster.service -o json --no-pager |
+	grep 'tied: RUNNING' | sed -n 's/.*"PRIORITY":"\([0-9]\)".*/\1/p')
+is "$priority" 6
+ok "a line of the log has its priority"
+
+ctl show tied | grep -q '^tree  *process group, session'
+ok "show says how it is known that a tree is empty"
+
+# ---- reload ----------------------------------------------------------------------------------------
+
+tied=$(ctl pid tied)
+boot_run sh -c 'printf "[program:new]\ncommand = /opt/child hold\nstartsecs = 0\n" >/etc/foster/conf.d/new.ini'
+sd reload foster.service && await boot_run fosterctl -q status new && is "$(ctl pid tied)" "$tied"
+ok "reload applies what changed and leaves the rest"
+
+boot_run sh -c 'echo "[program:" >/etc/foster/conf.d/bad.ini'
+! sd reload foster.service 2>/dev/null && is "$(property ActiveState)" active && is "$(ctl pid tied)" "$tied"
+ok "a reload of a bad file fails and changes nothing"
+boot_run rm /etc/foster/conf.d/bad.ini /etc/foster/conf.d/new.ini
+sd reload foster.service
+
+# ---- the parts die ---------------------------------------------------------------------------------
+
+boot_run kill -9 "$(ctl pid supervisor)"
+await ctl -q ping && is "$(property MainPID)" "$keeper" && is "$(ctl pid tied)" "$tied"
+ok "a killed supervisor is no event to systemd"
+
+# ---- stop and restart ------------------------------------------------------------------------------
+
+free=$(ctl pid free)
+sd stop foster.service && is "$(property Result)" success && ! alive "$tied" && alive "$free"
+ok "stop ends the daemon processes and leaves the others"
+
+boot_run test -d /run/foster
+ok "the runtime directory stays"
+boot_run kill -9 "$free"
+
+sd start foster.service
+keeper=$(property MainPID)
+sd restart foster.service && is "$(property ActiveState)" active && [ "$(property MainPID)" != "$keeper" ]
+ok "restart makes a new fosterd"
+
+# ---- kill ------------------------------------------------------------------------------------------
+
+keeper=$(property MainPID)
+tied=$(ctl pid tied)
+boot_run systemctl kill --kill-who=main --signal=KILL foster.service
+replaced() { [ "$(property MainPID)" != "$keeper" ] && ctl -q ping 2>/dev/null; }
+await replaced && ! alive "$tied"
+ok "a killed keeper is restarted, and its daemon processes went with it"
+
+# ---- watchdog --------------------------------------------------------------------------------------
+
+boot_run mkdir -p /etc/systemd/system/foster.service.d
+boot_run sh -c 'printf "[Service]\nWatchdogSec=1\nTimeoutAbortSec=1\n" >/etc/systemd/system/foster.service.d/watchdog.conf'
+sd daemon-reload
+sd restart foster.service
+keeper=$(property MainPID)
+sleep 2.5 # as long as it would take to notice that it is not
+is "$(property MainPID)" "$keeper"
+ok "the watchdog is fed"
+
+boot_run kill -STOP "$keeper"
+await replaced && journal_has 'Watchdog timeout' -u foster.service
+ok "a keeper that hangs is replaced by systemd"
+
+boot_run sh -c 'printf "[foster]\nwatchdog = 0.3\n[include]\nfiles = conf.d/*.ini\n" >/etc/foster/foster.ini'
+sd restart foster.service
+keeper=$(property MainPID)
+supervisor=$(ctl pid supervisor)
+boot_run kill -STOP "$supervisor"
+other_supervisor() { [ "$(ctl pid supervisor 2>/dev/null)" != "$supervisor" ]; }
+await other_supervisor && is "$(property MainPID)" "$keeper"
+ok "a supervisor that hangs is replaced by the keeper, before systemd sees anything"
+boot_run rm -r /etc/systemd/system/foster.service.d
+sd daemon-reload
+
+# ---- socket activation -----------------------------------------------------------------------------
+
+sd stop foster.service
+sd start foster.socket && is "$(property ActiveState foster.socket)" active &&
+	is "$(property ActiveState)" inactive
+ok "the socket listens before fosterd runs"
+
+is "$(ctl ping)" pong && is "$(property ActiveState)" active
+ok "the first client starts fosterd and is served"
+
+inode=$(boot_run stat -c %i /run/foster/foster.sock)
+sd restart foster.service
+is "$(boot_run stat -c %i /run/foster/foster.sock)" "$inode" && is "$(ctl ping)" pong
+ok "the socket is the same after a restart"
+
+sd stop foster.socket foster.service 2>/dev/null
+is "$(property Result)" success
+ok "both stop"
+
+for pid in $(boot_run pgrep -x child); do boot_run kill -9 "$pid"; done
+boot_run sh -c '! pgrep foster'
+ok "nothing is left"
+
+echo "1..$number"
