@@ -33,10 +33,22 @@ static struct usage usage_of(struct fixture *f)
 	return u;
 }
 
-static void expect_no_growth(struct usage before, struct usage after)
+static bool fds_grew(struct usage before, struct usage after)
 {
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(after.fds[i], before.fds[i]);
+	return after.fds[0] > before.fds[0] || after.fds[1] > before.fds[1] ||
+	       after.fds[2] > before.fds[2];
+}
+
+/* What the last process had may be given back a moment after its end is told: look again then. */
+static void expect_no_growth(struct fixture *f, struct usage before)
+{
+	struct usage after = usage_of(f);
+
+	for (int i = 0; i < 100 && fds_grew(before, after); i++) {
+		usleep(20000);
+		after = usage_of(f);
+	}
+	assert_false(fds_grew(before, after));
 #ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed */
 	for (int i = 0; i < 3; i++)
 		assert_true(after.kb[i] - before.kb[i] <= GROWTH_KB_MAX);
@@ -70,7 +82,7 @@ static void ten_thousand_restarts_leave_nothing(void **state)
 	fixture_call(f, "Start", "{s:[s]}", "names", "x");
 	restart_until(f, WARM_UP + STARTS);
 	fixture_call(f, "Stop", "{s:[s]}", "names", "x");
-	expect_no_growth(before, usage_of(f));
+	expect_no_growth(f, before);
 	fixture_down(f);
 }
 
@@ -97,7 +109,7 @@ static void processes_of_clients_leave_nothing(void **state)
 	define_and_wait(f, 0, WARM_UP);
 	struct usage before = usage_of(f);
 	define_and_wait(f, WARM_UP, WARM_UP + 2000);
-	expect_no_growth(before, usage_of(f));
+	expect_no_growth(f, before);
 	assert_int_equal(
 		json_array_size(json_object_get(fixture_call(f, "Status", NULL), "processes")), 0);
 	fixture_down(f);
@@ -114,7 +126,7 @@ static void failed_starts_leave_nothing(void **state)
 	struct usage before = usage_of(f);
 	for (int i = 0; i < 1000; i++)
 		fixture_call(f, "Start", "{s:[s]}", "names", "x");
-	expect_no_growth(before, usage_of(f));
+	expect_no_growth(f, before);
 	fixture_down(f);
 }
 
