@@ -8,9 +8,9 @@
  *
  *   BENCH_N        children where a row says 1,000        BENCH_IDLE_S   seconds of the idle row (30)
  *   BENCH_LOG_MIB  size of the log row (1024)             BENCH_ROUNDS   repetitions (5) */
-#include <limits.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
