@@ -1,5 +1,6 @@
 #include "ctl/wire/fds.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,6 +42,7 @@ ssize_t fds_send(int socket, const void *data, size_t len, const int *fds, unsig
 		m.msg_control = control.space;
 		m.msg_controllen = CMSG_SPACE(sizeof(int) * n);
 		c = CMSG_FIRSTHDR(&m);
+		assert(c); /* there is room for it */
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(sizeof(int) * n);

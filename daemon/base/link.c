@@ -77,6 +77,7 @@ int link_flush(struct link *l)
 		msg.msg_control = control.bytes;
 		msg.msg_controllen = CMSG_SPACE(l->n_out_fds * sizeof(int));
 		c = CMSG_FIRSTHDR(&msg);
+		assert(c); /* there is room for it */
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(l->n_out_fds * sizeof(int));

@@ -263,7 +263,8 @@ static void replace_hung(struct part *p)
 {
 	log_error(p->name, "has not answered for %u ms, replacing it", p->keeper->watchdog_ms);
 	close_link(p);
-	if (id_of(p) == PART_LOGGER) { /* two may never read from one pipe: its end starts the next */
+	if (id_of(p) ==
+	    PART_LOGGER) { /* two may never read from one pipe: its end starts the next */
 		kill(p->pid, SIGKILL);
 		return;
 	}

@@ -491,6 +491,31 @@ static void resume_timer(struct process *p)
 		process_post(p, PROCESS_EV_START);
 }
 
+/* Whether the restart of one that has EXITED was decided, and not yet begun. */
+static bool was_to_restart(const struct process *p)
+{
+	const struct conf_program *program = p->def->program;
+
+	if (p->end.kind == PROCESS_NEVER || program->restart.autorestart == CONF_NEVER)
+		return false;
+	return program->restart.autorestart == CONF_ALWAYS || p->end.kind != PROCESS_ENDED ||
+	       !returncode_is_expected(p->end.status, program->exitcodes);
+}
+
+/* Without a process, what was under way when our predecessor died goes on. */
+static void go_on(struct process *p)
+{
+	bool start = p->want_up && !p->wait_parent;
+
+	if (p->state == PROCESS_STARTING)
+		process_act(p, PROCESS_ACT_SPAWN); /* was decided, never asked for */
+	else if (p->state == PROCESS_STOPPING)
+		process_post(p, PROCESS_EV_GONE);
+	else if (start &&
+		 (p->state == PROCESS_STOPPED || (p->state == PROCESS_EXITED && was_to_restart(p))))
+		process_post(p, PROCESS_EV_START);
+}
+
 void process_resumed(struct process *p, uint64_t incarnation, const struct link_slot *f)
 {
 	bool has_process = f->state == LINK_SLOT_LIVE || f->state == LINK_SLOT_ENDED ||
@@ -520,22 +545,19 @@ void process_resumed(struct process *p, uint64_t incarnation, const struct link_
 		} else {
 			process_fact(p, incarnation, f);
 		}
-	} else if (p->state == PROCESS_STARTING) {
-		process_act(p, PROCESS_ACT_SPAWN); /* was decided, never asked for */
-	} else if (p->state == PROCESS_STOPPING) {
-		process_post(p, PROCESS_EV_GONE);
-	} else if (p->state == PROCESS_EXITED && p->want_up && incarnation &&
-		   p->def->program->restart.autorestart != CONF_NEVER &&
-		   !(p->end.kind == PROCESS_ENDED &&
-		     p->def->program->restart.autorestart == CONF_UNEXPECTED &&
-		     returncode_is_expected(p->end.status, p->def->program->exitcodes))) {
-		process_post(p, PROCESS_EV_START); /* a restart that was decided */
-	} else if (p->state == PROCESS_STOPPED && p->want_up && !p->wait_parent) {
-		process_post(p, PROCESS_EV_START);
+	} else {
+		go_on(p);
 	}
 }
 
 /* ---- what people ask for --------------------------------------------------------------------------- */
+
+/* A parent that executes already, though not yet RUNNING, may start its own children. */
+static bool is_there(const struct process *parent)
+{
+	return parent && (parent->state == PROCESS_RUNNING ||
+			  (parent->state == PROCESS_STARTING && parent->executed));
+}
 
 int process_ask_start(struct process *p, const struct process_asker *who)
 {
@@ -546,7 +568,7 @@ int process_ask_start(struct process *p, const struct process_asker *who)
 	p->supervisor->any_parents |= p->parent_name != NULL;
 	if (process_state_is_alive(p->state) && p->state != PROCESS_STOPPING)
 		return -EALREADY;
-	if (p->parent_name && (!parent || parent->state != PROCESS_RUNNING)) {
+	if (p->parent_name && !is_there(parent)) {
 		p->wait_parent = p->wait_parent || (who->kind == ASKED_FOSTER);
 		p->want_up = p->want_up || who->kind == ASKED_FOSTER;
 		return -EHOSTDOWN;

@@ -2,6 +2,7 @@
  *
  * A configuration is read and checked whole before anything changes. Before it is applied, its
  * sources are saved in RUNTIME/config: from then on a successor goes on with it. */
+#include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
 
@@ -117,6 +118,7 @@ void reload_changes(struct supervisor *s, const struct conf *conf,
 		    void (*on_change)(void *data, enum conf_change change, const char *full_name),
 		    void *data)
 {
+	assert(conf);
 	for (struct process *p = s->processes, *next; p; p = next) {
 		next = p->by_name.next;
 		if (p->origin == PROCESS_FILE && !p->removed &&
@@ -176,6 +178,8 @@ static void apply_change(void *data, enum conf_change change, const char *full_n
 	struct process *p = process_find(u->s, full_name);
 	const struct conf_process *def = conf_find_process(u->conf, full_name);
 
+	if (change == CONF_REMOVED ? !p : !def) /* as reload_changes() has found it */
+		return;
 	if (!is_meant(u, def ? def->group : p->def->group))
 		return;
 	log_info(full_name, "configuration %s", conf_change_name(change));
@@ -249,6 +253,7 @@ int reload_apply(struct supervisor *s, struct conf *conf, const struct conf_sour
 	struct conf *before = s->conf;
 	int r = reload_save(s, sources);
 
+	assert(before && conf);
 	if (r < 0)
 		return r;
 	s->conf = conf_ref(conf);

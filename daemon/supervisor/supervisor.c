@@ -146,7 +146,8 @@ static void take_over(struct supervisor *s)
 	keeper_send_all_logs(s); /* the logger may be as new as we are */
 	for (size_t i = 0; i < n; i++)
 		free(s->snapshot[i].name);
-	free(take_ptr(s->snapshot));
+	free(s->snapshot);
+	s->snapshot = NULL;
 	s->n_snapshot = 0;
 }
 

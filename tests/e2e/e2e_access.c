@@ -37,7 +37,7 @@ static struct result ctl_as(struct fixture *f, uid_t uid, const char *const *arg
 	const char *argv[32] = { fixture_path(f, "fosterctl") };
 	struct run r = { .argv = argv, .uid = uid, .directory = "/" };
 
-	for (int i = 0; args[i] && i < 30; i++)
+	for (int i = 0; i < 30 && args[i]; i++)
 		argv[i + 1] = args[i];
 	fflush(stdout);
 	assert_int_equal(run_start(&r), 0);

@@ -88,7 +88,8 @@ static void restarts_go_on_and_are_counted(void **state)
 	long starts = (long)strlen(fixture_file(f, "count"));
 	long long restarts = json_integer_value(json_object_get(fixture_show(f, "x"), "restarts"));
 	assert_true(starts > KILLS);
-	assert_int_equal(restarts, starts - 1);
+	/* The last start may have been stopped before it had made the file longer. */
+	assert_in_range(restarts, starts - 1, starts);
 	fixture_down(f);
 }
 

@@ -30,7 +30,7 @@ static void terminal_run_argv(struct fixture *f, struct terminal *t, const char 
 	struct winsize size = { .ws_row = 40, .ws_col = 100 };
 	const char *argv[32] = { "fosterctl", "run" };
 
-	for (int i = 0; args[i] && i < 28; i++)
+	for (int i = 0; i < 28 && args[i]; i++)
 		argv[i + 2] = args[i];
 	*t = (struct terminal){ 0 };
 	assert_return_code(openpty(&t->master, &t->slave, NULL, NULL, &size), errno);

@@ -246,7 +246,7 @@ _Noreturn static void become_fosterd(struct fixture *f, const char *const *args)
 	const char *argv[32] = { "fosterd" };
 	char path[512];
 
-	for (int i = 0; args[i] && i < 30; i++)
+	for (int i = 0; i < 30 && args[i]; i++)
 		argv[i + 1] = args[i];
 	snprintf(path, sizeof path, "%s/notify", f->dir);
 	setenv("NOTIFY_SOCKET", path, 1);

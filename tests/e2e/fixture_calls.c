@@ -239,7 +239,7 @@ struct result fixture_program_argv(struct fixture *f, const char *const *argv)
 	const char *all[64] = { fixture_format(f, "%s/%s", f->build, argv[0]) };
 	struct run r = { .argv = all, .directory = f->dir };
 
-	for (int i = 1; argv[i] && i < 63; i++)
+	for (int i = 1; i < 63 && argv[i]; i++)
 		all[i] = argv[i];
 	fflush(stdout);
 	assert_int_equal(run_start(&r), 0);
