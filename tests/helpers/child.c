@@ -51,7 +51,7 @@ static struct {
 	char path[256], text[256];
 } told_on[65];
 
-static void fail(const char *what)
+_Noreturn static void fail(const char *what)
 {
 	dprintf(2, "child: %s: %s\n", what, strerror(errno));
 	_exit(120);
@@ -400,7 +400,6 @@ static char **behind_end(char **args)
 			return args + 1;
 	}
 	fail("fork without end");
-	return NULL;
 }
 
 static const struct action {
@@ -445,7 +444,6 @@ static const struct action *action_find(const char *name)
 			return &actions[i];
 	errno = EINVAL;
 	fail(name);
-	return NULL;
 }
 
 /* Do the action at args; returns where the next one stands. */
