@@ -9,7 +9,8 @@
  *
  * The careful way is fork() and a report pipe: for programs that may lie on a remote file system,
  * where execve(2) could hang and would hang us with it, and where the cheap way does not work
- * (valgrind). The child is then SPAWNING until its report is in.
+ * (valgrind), or has just taken long because the machine is busy. The child is then SPAWNING until
+ * its report is in.
  *
  * Source: clone(2), vfork(2), close_range(2), execve(2), posix_spawn(3), signal-safety(7). */
 #ifndef FOSTER_KEEPER_SPAWN_H
