@@ -26,14 +26,19 @@ unsigned budget_cost(const struct process *p)
 	return cost;
 }
 
+static bool is_spawned(const struct process *p)
+{
+	return process_state_is_alive(p->state) && !p->spawn_queued && !p->wait_server;
+}
+
 /* Pipes stay with their slot between two lives, a pidfd does not. */
-static uint64_t in_use(const struct supervisor *s)
+static uint64_t in_use(const struct supervisor *s, const struct process *but)
 {
 	uint64_t n = RESERVED;
 
 	for (const struct process *p = s->processes; p; p = p->by_name.next)
-		if (p->logs_sent || process_state_is_alive(p->state))
-			n += budget_cost(p) - !process_state_is_alive(p->state);
+		if (p != but && (p->logs_sent || is_spawned(p)))
+			n += budget_cost(p) - !is_spawned(p);
 	return n;
 }
 
@@ -46,7 +51,7 @@ int budget_check(const struct process *p, char **ret_reason)
 	/* A count over all processes only where it might matter. */
 	if ((HASH_CNT(by_name, s->processes) + 1) * 5ULL + RESERVED < s->keeper.nofile)
 		return 0;
-	used = in_use(s) - (process_state_is_alive(p->state) ? cost : 0);
+	used = in_use(s, p);
 	if (used + cost <= s->keeper.nofile)
 		return 0;
 	if (asprintf(ret_reason,
