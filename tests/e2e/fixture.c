@@ -136,6 +136,20 @@ static void say_log(struct fixture *f)
 			printf("# log: %s\n", line);
 }
 
+/* A part that a sanitizer has ended is replaced like any other: only its last words tell. */
+static bool sanitizer_spoke(struct fixture *f)
+{
+	static const char *const words[] = { "Sanitizer", "runtime error: " };
+	const char *log = fixture_file(f, "log");
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strstr(log, words[i])) {
+			printf("# %s in the log\n", words[i]);
+			return true;
+		}
+	return false;
+}
+
 static void free_fixture(struct fixture *f)
 {
 	varlink_close(&f->calls);
@@ -172,8 +186,9 @@ int fixture_teardown(void **state)
 	if (left > 0)
 		printf("# processes left behind: %d\n", left);
 	say_log(f);
+	bool bad = status != 0 || left > 0 || sanitizer_spoke(f);
 	free_fixture(f);
-	return status != 0 || left > 0 ? -1 : 0;
+	return bad ? -1 : 0;
 }
 
 /* ---- configuration ------------------------------------------------------------------------- */
