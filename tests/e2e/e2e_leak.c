@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/base/fd.h"
 #include "daemon/base/mem.h"
 #include "tests/e2e/fixture.h"
 
@@ -33,6 +34,25 @@ static struct usage usage_of(struct fixture *f)
 	return u;
 }
 
+/* What a part has open, for whoever looks for the leak. */
+static void say_fds(pid_t pid)
+{
+	char path[64], target[256];
+
+	for (int fd = 0; fd < 1024; fd++) {
+		snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
+		ssize_t n = readlink(path, target, sizeof target - 1);
+		if (n <= 0)
+			continue;
+		printf("# %d %.*s\n", fd, (int)n, target);
+		snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", (int)pid, fd);
+		ssize_t len = fd_read_file(path, target, sizeof target);
+		const char *whose = len > 0 ? strstr(target, "\nPid:") : NULL;
+		if (whose)
+			printf("#   of %d\n", atoi(whose + 5));
+	}
+}
+
 static bool fds_grew(struct usage before, struct usage after)
 {
 	return after.fds[0] > before.fds[0] || after.fds[1] > before.fds[1] ||
@@ -48,6 +68,8 @@ static void expect_no_growth(struct fixture *f, struct usage before)
 		usleep(20000);
 		after = usage_of(f);
 	}
+	if (fds_grew(before, after))
+		say_fds(f->fosterd);
 	assert_false(fds_grew(before, after));
 #ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed */
 	for (int i = 0; i < 3; i++)
