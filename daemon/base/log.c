@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -16,7 +17,11 @@ static struct {
 	const char *identifier;
 	int level;
 	bool journal;
-	unsigned dropped;
+	bool gathers;
+	unsigned dropped; /* lines */
+	unsigned n_gathered;
+	size_t len;
+	char gathered[PIPE_BUF];
 } state = { .level = LOG_INFO };
 
 static const char *const level_names[] = { "EMERG", "ALERT", "CRIT", "ERROR",
@@ -77,6 +82,39 @@ static void write_dropped(int level)
 		state.dropped = 0;
 }
 
+void log_gather(void)
+{
+	state.gathers = true;
+}
+
+static void write_lines(int level, const char *lines, size_t len, unsigned n)
+{
+	if (state.dropped)
+		write_dropped(level);
+	if (!write_line(lines, len))
+		state.dropped += n;
+}
+
+void log_flush(void)
+{
+	int saved = errno;
+
+	if (state.len)
+		write_lines(LOG_INFO, state.gathered, state.len, state.n_gathered);
+	state.len = 0;
+	state.n_gathered = 0;
+	errno = saved;
+}
+
+static void gather(const char *line, size_t len)
+{
+	if (len > sizeof state.gathered - state.len)
+		log_flush();
+	memcpy(state.gathered + state.len, line, len);
+	state.len += len;
+	state.n_gathered++;
+}
+
 void log_line(int level, const char *subject, const char *format, ...)
 {
 	int saved = errno;
@@ -101,9 +139,11 @@ void log_line(int level, const char *subject, const char *format, ...)
 	if (n > max - 1)
 		n = max - 1;
 	line[n++] = '\n';
-	if (state.dropped)
-		write_dropped(level);
-	if (!write_line(line, n))
-		state.dropped++;
+	if (state.gathers)
+		gather(line, n);
+	else
+		write_lines(level, line, n, 1);
+	if (level <= LOG_ERR)
+		log_flush();
 	errno = saved;
 }

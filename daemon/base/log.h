@@ -13,6 +13,11 @@
  * ("supervisor", "logger"), NULL for none. */
 void log_init(const char *identifier);
 
+/* From now on lines gather until log_flush(), PIPE_BUF bytes of them, or a line of LOG_ERR: a part
+ * that serves others first and talks then. */
+void log_gather(void);
+void log_flush(void);
+
 /* Lines less important than level (syslog(3)) are not written. Default LOG_INFO. */
 void log_set_level(int level);
 

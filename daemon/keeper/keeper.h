@@ -161,6 +161,7 @@ void on_request(void *data, const struct link_message *m);
 
 /* slot.c */
 int slots_init(struct keeper *k);
+void slot_prepare(struct keeper *k, uint32_t slot); /* before its first use: when it is named */
 void slot_spawn(struct keeper *k, const struct link_message *m);
 void slot_signal(struct keeper *k, uint32_t slot, uint64_t incarnation,
 		 const struct link_signal *s);

@@ -36,6 +36,7 @@ static void on_name(struct keeper *k, const struct link_message *m)
 		log_error("keeper", "slot %u: a name that does not fit was refused", m->head->slot);
 		return;
 	}
+	slot_prepare(k, m->head->slot);
 	if (table_name(&k->table, m->head->slot)[0] == '\0')
 		table_name_slot(&k->table, m->head->slot, name);
 	slot_note(k, m->head->slot, note);
@@ -168,7 +169,8 @@ void on_request(void *data, const struct link_message *m)
 	default:
 		break;
 	}
-	if (m->head->slot >= TABLE_SLOTS || m->head->type > LINK_UNLOG || !k->booted)
+	if (m->head->slot >= TABLE_SLOTS || m->head->type > LINK_UNLOG || !k->booted ||
+	    (m->head->type != LINK_NAME && !k->slots[m->head->slot].keeper))
 		log_error("keeper", "request %s for slot %u was refused",
 			  link_type_name(m->head->type), m->head->slot);
 	else

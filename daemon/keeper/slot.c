@@ -32,25 +32,23 @@ uint32_t slot_index(const struct keeper *k, const struct slot *s)
 	return (uint32_t)(s - k->slots);
 }
 
-/* A slot's memory is set up when it is first named. */
-static struct slot *slot_prepare(struct keeper *k, uint32_t slot)
+void slot_prepare(struct keeper *k, uint32_t slot)
 {
 	struct slot *s = &k->slots[slot];
 
 	if (s->keeper)
-		return s;
+		return;
 	s->keeper = k;
 	s->log_fds[0] = s->log_fds[1] = s->stdin_fd = -1;
 	s->on_pidfd.fd = -1;
 	s->next_report = LINK_NO_SLOT;
-	return s;
 }
 
 /* ---- reports: facts are sent at the end of the turn, each changed slot once ------------------ */
 
 void slot_report(struct keeper *k, uint32_t slot)
 {
-	struct slot *s = slot_prepare(k, slot);
+	struct slot *s = &k->slots[slot];
 
 	if (s->report_due)
 		return;
@@ -203,7 +201,7 @@ void slot_ended(struct keeper *k, uint32_t slot, int status, const struct rusage
 	f.maxrss_kb = (uint64_t)usage->ru_maxrss;
 	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
 	slot_report(k, slot);
-	slot_watch(k, slot, false);
+	close_pidfd(k, &k->slots[slot]); /* the zombie itself keeps the PID now */
 	if (k->slots[slot].server)
 		server_free(k, slot);
 }
@@ -217,7 +215,7 @@ void slot_lost(struct keeper *k, uint32_t slot)
 	f.ended_ns = clock_boot_ns();
 	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
 	slot_report(k, slot);
-	slot_watch(k, slot, false);
+	close_pidfd(k, &k->slots[slot]);
 }
 
 void slot_note(struct keeper *k, uint32_t slot, const struct link_note *note)
@@ -234,7 +232,6 @@ static void release(struct keeper *k, uint32_t slot)
 	struct link_slot f = *table_facts(&k->table, slot);
 
 	if (f.state == LINK_SLOT_ENDED) {
-		close_pidfd(k, &k->slots[slot]);
 		if (f.flags & LINK_FLAG_SERVED)
 			server_reap(k, slot, table_incarnation(&k->table, slot));
 		reap_release(k, f.pid);
@@ -311,7 +308,7 @@ static int open_both_ways(int *ret_fd)
 /* The slot's pipe for stream 1 or 2, made on first use. A child may have made it non-blocking. */
 int slot_log_pipe(struct keeper *k, uint32_t slot, int stream)
 {
-	int *fd = &slot_prepare(k, slot)->log_fds[stream - 1];
+	int *fd = &k->slots[slot].log_fds[stream - 1];
 	int r = *fd < 0 ? open_both_ways(fd) : fd_set_nonblocking(*fd, false);
 
 	return r < 0 ? r : *fd;
@@ -319,7 +316,7 @@ int slot_log_pipe(struct keeper *k, uint32_t slot, int stream)
 
 static int stdin_pipe(struct keeper *k, uint32_t slot)
 {
-	int *fd = &slot_prepare(k, slot)->stdin_fd;
+	int *fd = &k->slots[slot].stdin_fd;
 	int r = *fd < 0 ? open_both_ways(fd) : fd_set_nonblocking(*fd, false);
 
 	return r < 0 ? r : *fd;

@@ -439,6 +439,7 @@ static void before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 	if (s->status_due)
 		plan_status(s);
 	keeper_flush(s);
+	log_flush(); /* nobody waits for these words */
 	if (s->phase == SUPERVISOR_GONE && !keeper_is_congested(s))
 		ev_break(loop, EVBREAK_ALL);
 }
@@ -485,7 +486,9 @@ int supervisor_run(const struct supervisor_options *options)
 	ev_prepare_start(s.loop, &s.before_wait);
 	ev_timer_init(&s.tell_status, on_tell_status, 0., 0.);
 	send_boot(&s);
+	log_gather();
 	ev_run(s.loop, 0);
+	log_flush();
 	free_all(&s);
 	return s.exit_status;
 }
