@@ -183,8 +183,15 @@ $(CHILDREN): $(B)/%: %.c | $(B)/deps-ok
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -I. -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -static -o $@ $<
 
+# A shared object that native forkservers load.
+SHARED := $(patsubst %.c,$(B)/%.so,$(wildcard tests/helpers/shared/*.c))
+$(SHARED): $(B)/%.so: %.c | $(B)/deps-ok
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -fPIC -shared -o $@ $<
+
 .PHONY: tests
-tests: $(BINARIES) $(HELPERS) $(UNIT) $(FUZZ) $(E2E) $(CHILDREN) $(B)/stage.ok ## build what `check` runs
+tests: $(BINARIES) $(HELPERS) $(UNIT) $(FUZZ) $(E2E) $(CHILDREN) $(SHARED) $(B)/stage.ok ## build what `check` runs
 
 # What `install` would put on a machine, for the tests with a real systemd.
 $(B)/stage.ok: $(BINARIES) $(HELPERS) $(wildcard packaging/* packaging/*/*) $(EXAMPLES) Makefile
@@ -204,7 +211,7 @@ check: tests | $(B)/deps-tests-ok ## install what is missing, build, run every t
 unit: $(UNIT) $(FUZZ) | $(B)/deps-tests-ok ## run the unit tests and replay the fuzzers' corpora
 	$(Q)$(RUN) $(UNIT) $(FUZZ)
 
-e2e: $(BINARIES) $(HELPERS) $(E2E) $(CHILDREN) $(B)/stage.ok | $(B)/deps-tests-ok ## run the end-to-end tests
+e2e: $(BINARIES) $(HELPERS) $(E2E) $(CHILDREN) $(SHARED) $(B)/stage.ok | $(B)/deps-tests-ok ## run the end-to-end tests
 	$(Q)$(RUN) $(filter-out $(UNIT) $(FUZZ),$(CHOSEN))
 
 .PHONY: asan valgrind demo

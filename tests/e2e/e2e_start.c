@@ -485,6 +485,58 @@ static void a_forkserver_child_with_a_command_executes_it(void **state)
 	fixture_down(f);
 }
 
+static void a_native_child_enters_the_preloaded_object(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *up = fixture_fifo(f, "up");
+	int loaded_by, child, again;
+
+	pid_t pid = fixture_start(f,
+				  "[forkserver:c]\ntype = native\n"
+				  "preload = @build@/tests/helpers/shared/entry.so\n"
+				  "[program:x]\nstart_method = forkserver:c\nstartsecs = 0\n"
+				  "entry = @build@/tests/helpers/shared/entry.so:entered\n"
+				  "args = @dir@/up\nautorestart = true\n",
+				  "x");
+	const char *first = fixture_line(f, up);
+	assert_int_equal(sscanf(first, "%d %d", &loaded_by, &child), 2);
+	assert_int_equal(child, pid);
+	assert_int_not_equal(loaded_by, pid);
+	assert_contains(first, " x 2");
+	assert_int_equal(run_parent_of(pid), f->fosterd); /* the keeper's own child */
+	fixture_kill(pid, SIGKILL);
+	assert_int_equal(sscanf(fixture_line(f, up), "%d %d", &again, &child), 2);
+	assert_int_equal(again, loaded_by);
+	fixture_down(f);
+}
+
+static void what_a_native_entry_returns_is_the_exit_status(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_start(f,
+		      "[program:x]\nstart_method = forkserver\nstartsecs = 0\n"
+		      "entry = @build@/tests/helpers/shared/entry.so:entered\n"
+		      "args = @dir@/said 7\nautorestart = false\n",
+		      "x");
+	struct event end = fixture_until(f, "x", "EXITED");
+	assert_int_equal(end.returncode, 7);
+	fixture_down(f);
+}
+
+static void an_entry_that_is_not_there_is_named(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "[program:x]\nstart_method = forkserver\nstartsecs = 0\nautostart = false\n"
+		      "startretries = 0\nentry = @build@/tests/helpers/shared/entry.so:nothing\n");
+	struct result r = fixture_ctl(f, "start", "x");
+	assert_int_equal(r.status, 1);
+	assert_contains(r.err, "fosterctl: x: cannot start: ");
+	assert_contains(r.err, "nothing");
+	fixture_down(f);
+}
+
 static void children_outlive_their_forkserver_and_keep_their_status(void **state)
 {
 	struct fixture *f = *state;
@@ -570,6 +622,9 @@ int main(void)
 		fixture_test(a_failed_import_names_module_and_traceback),
 		fixture_test(a_preload_that_starts_a_thread_is_refused),
 		fixture_test(a_forkserver_child_with_a_command_executes_it),
+		fixture_test(a_native_child_enters_the_preloaded_object),
+		fixture_test(what_a_native_entry_returns_is_the_exit_status),
+		fixture_test(an_entry_that_is_not_there_is_named),
 		fixture_test(children_outlive_their_forkserver_and_keep_their_status),
 		fixture_test(a_status_survives_a_forkserver_that_dies_with_its_child),
 	};
