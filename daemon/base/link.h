@@ -9,7 +9,8 @@
  *   supervisor -> keeper     requests: BOOT NAME SPAWN SIGNAL NOTE ACK FREE HOLD DROP LOG UNLOG …
  *   keeper -> supervisor     facts: SLOT (all that is known of one slot; also the reply to every
  *                            request about it), HELD, WELCOME, SIGNALLED, LOGGER, PING
- *   keeper -> logger         LOG UNLOG REOPEN PING
+ *   keeper -> logger         LOG UNLOG SYNC REOPEN PING
+ *   logger -> keeper         SYNCED PONG
  *   keeper -> forkserver     SPAWN REAP
  *   forkserver -> keeper     HELLO FORKED FAILED ENDED (see daemon/forkserver/README.md)
  *
@@ -45,6 +46,7 @@ enum link_type {
 	LINK_DROP, /* struct link_hold: no longer */
 	LINK_LOG, /* slot: struct link_log, path, prefix, name. Forwarded to the logger with the pipe */
 	LINK_UNLOG, /* slot, struct link_log (stream): drain and close that stream's pipe */
+	LINK_SYNC, /* slot, incarnation: a token; struct link_log (stream): write what it has printed */
 	LINK_NOTIFY, /* text for sd_notify(3) */
 	LINK_REOPEN, /* reopen log files; forwarded to the logger */
 	LINK_FINISH, /* struct link_finish: everything is stopped, exit */
@@ -57,6 +59,7 @@ enum link_type {
 	LINK_SIGNALLED, /* struct link_signal: fosterd got this signal */
 	LINK_LOGGER, /* incarnation: PID of a new logger that knows nothing: send every LOG again */
 	LINK_REFUSED, /* slot, incarnation: struct link_refused: a request that cannot be done */
+	LINK_SYNCED, /* incarnation: the token of a SYNC; from the logger, forwarded */
 	LINK_PING,
 
 	/* keeper -> forkserver, which also gets LINK_SPAWN */

@@ -102,6 +102,8 @@ static void on_logger_message(void *data, const struct link_message *m)
 
 	if (m->head->type == LINK_PONG)
 		part_answered(&k->parts[PART_LOGGER]);
+	else if (m->head->type == LINK_SYNCED)
+		part_send(&k->parts[PART_SUPERVISOR], m->head, NULL, 0, NULL, 0);
 }
 
 /* Carry out what it has said; returns the last result of link_receive(). */

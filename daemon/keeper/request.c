@@ -130,6 +130,7 @@ static void on_slot_request(struct keeper *k, const struct link_message *m)
 		on_log(k, m);
 		break;
 	case LINK_UNLOG:
+	case LINK_SYNC:
 		forward_to_logger(k, m);
 		break;
 	}
@@ -169,7 +170,7 @@ void on_request(void *data, const struct link_message *m)
 	default:
 		break;
 	}
-	if (m->head->slot >= TABLE_SLOTS || m->head->type > LINK_UNLOG || !k->booted ||
+	if (m->head->slot >= TABLE_SLOTS || m->head->type > LINK_SYNC || !k->booted ||
 	    (m->head->type != LINK_NAME && !k->slots[m->head->slot].keeper))
 		log_error("keeper", "request %s for slot %u was refused",
 			  link_type_name(m->head->type), m->head->slot);

@@ -140,6 +140,23 @@ static void on_unlog(struct logger *l, const struct link_message *m)
 	stream_end(l, take_ptr(*place));
 }
 
+/* Take what the stream's pipe holds, as far as its file takes it, and say so. */
+static void on_sync(struct logger *l, const struct link_message *m)
+{
+	struct link_head head = *m->head;
+	size_t at = 0;
+	const struct link_log *log = link_take(m, &at, sizeof *log);
+	struct stream **place = is_stream(m, log) ? place_of(l, m->head->slot, log->stream) : NULL;
+	int r;
+
+	if (place && *place)
+		stream_drive(l, *place);
+	head.type = LINK_SYNCED;
+	r = link_send(&l->link, &head, NULL, 0, NULL, 0); /* flushed after the last message */
+	if (r < 0)
+		log_error("link", "SYNCED: %s", strerror(-r));
+}
+
 static void on_ping(struct logger *l)
 {
 	struct link_head head = { .type = LINK_PONG, .slot = LINK_NO_SLOT };
@@ -159,6 +176,9 @@ void logger_on_message(void *data, const struct link_message *m)
 		break;
 	case LINK_UNLOG:
 		on_unlog(l, m);
+		break;
+	case LINK_SYNC:
+		on_sync(l, m);
 		break;
 	case LINK_REOPEN:
 		logfiles_reopen(&l->files);

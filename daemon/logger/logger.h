@@ -1,7 +1,7 @@
 /* logger.h - everything that foster-logger has, and what the keeper tells it
  *
  * Descriptors at its start: 1 fosterd's stdout, 2 fosterd's log, 3 the link to the keeper, 4 fosterd's
- * stderr. The messages are LOG, UNLOG, REOPEN and PING (daemon/base/link.h). End of file on the link
+ * stderr. The messages are LOG, UNLOG, SYNC, REOPEN and PING (daemon/base/link.h). End of file on the link
  * is the order to finish: what is in the pipes at that moment is written, then the logger exits.
  * Nothing that comes over the link ends it otherwise. */
 #ifndef FOSTER_LOGGER_LOGGER_H

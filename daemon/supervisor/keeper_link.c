@@ -8,6 +8,7 @@
 #include "daemon/base/mem.h"
 #include "daemon/supervisor/forkserver.h"
 #include "daemon/supervisor/supervisor.h"
+#include "daemon/supervisor/sync.h"
 
 #define DATAGRAMS_A_TURN 16
 
@@ -215,6 +216,10 @@ static void on_message(void *data, const struct link_message *m)
 	case LINK_LOGGER:
 		s->logger_pid = (pid_t)m->head->incarnation;
 		keeper_send_all_logs(s);
+		sync_new_logger(s);
+		break;
+	case LINK_SYNCED:
+		sync_answered(s, m->head->incarnation);
 		break;
 	case LINK_REFUSED:
 		on_refused(s, m);

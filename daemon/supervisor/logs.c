@@ -8,6 +8,7 @@
 #include "daemon/supervisor/errors.h"
 #include "daemon/supervisor/front.h"
 #include "daemon/supervisor/params.h"
+#include "daemon/supervisor/sync.h"
 
 #define READ_BYTES_MAX 65536
 #define LAST_BYTES 4096
@@ -138,6 +139,19 @@ static void no_log(struct rpc_call *call, const struct log_request *r, int err)
 		     buf_error(&reason) ? NULL : reason.data);
 }
 
+static bool read_open_log(struct supervisor *s, struct rpc_call *call, json_t *parameters,
+			  enum param_bool *ret_follow, struct log_request *r)
+{
+	const char *name = NULL, *stream = NULL;
+	const struct param table[] = { { "name", PARAM_STRING, PARAM_REQUIRED, &name },
+				       { "stream", PARAM_STRING, PARAM_OPTIONAL, &stream },
+				       { "follow", PARAM_BOOL, PARAM_OPTIONAL, ret_follow } };
+
+	*ret_follow = PARAM_UNSET;
+	return params_read(call, parameters, table, ARRAY_SIZE(table)) &&
+	       find_log(s, call, name, stream, r);
+}
+
 static void follow_log(struct supervisor *s, struct rpc_call *call, const struct log_request *r)
 {
 	int err = follow_start(&s->front->follow, call, r->process, r->stream, r->path);
@@ -159,25 +173,44 @@ static void open_log(struct rpc_call *call, const struct log_request *r)
 		rpc_reply_fd(call, json_pack("{s:I}", "size", (json_int_t)st.st_size), fd);
 }
 
-void method_open_log(void *data, struct rpc_call *call, json_t *parameters)
+/* The parameters are read again when the logger has answered: the process may be gone by then. */
+static void open_log_when_written(void *data, struct rpc_call *call, json_t *parameters)
 {
-	const char *name = NULL, *stream = NULL;
-	enum param_bool follow = PARAM_UNSET;
-	const struct param table[] = { { "name", PARAM_STRING, PARAM_REQUIRED, &name },
-				       { "stream", PARAM_STRING, PARAM_OPTIONAL, &stream },
-				       { "follow", PARAM_BOOL, PARAM_OPTIONAL, &follow } };
+	enum param_bool follow;
 	struct log_request r;
 
-	if (!params_read(call, parameters, table, ARRAY_SIZE(table)))
+	if (!read_open_log(data, call, parameters, &follow, &r))
 		return;
-	if (follow == PARAM_TRUE && !rpc_wants_more(call))
-		errors_expected_more(call);
-	else if (!find_log(data, call, name, stream, &r))
-		return;
-	else if (follow == PARAM_TRUE)
+	if (follow == PARAM_TRUE)
 		follow_log(data, call, &r);
 	else
 		open_log(call, &r);
+}
+
+void method_open_log(void *data, struct rpc_call *call, json_t *parameters)
+{
+	enum param_bool follow;
+	struct log_request r;
+
+	if (!read_open_log(data, call, parameters, &follow, &r))
+		return;
+	if (follow == PARAM_TRUE && !rpc_wants_more(call))
+		errors_expected_more(call);
+	else
+		sync_then(r.process, r.stream, call, parameters, open_log_when_written);
+}
+
+static bool read_read_log(struct supervisor *s, struct rpc_call *call, json_t *parameters,
+			  json_int_t *ret_offset, json_int_t *ret_length, struct log_request *r)
+{
+	const char *name = NULL, *stream = NULL;
+	const struct param table[] = { { "name", PARAM_STRING, PARAM_REQUIRED, &name },
+				       { "stream", PARAM_STRING, PARAM_OPTIONAL, &stream },
+				       { "offset", PARAM_INT, PARAM_REQUIRED, ret_offset },
+				       { "length", PARAM_INT, PARAM_REQUIRED, ret_length } };
+
+	return params_read(call, parameters, table, ARRAY_SIZE(table)) &&
+	       find_log(s, call, name, stream, r);
 }
 
 /* Where a negative offset, or one behind the end, is. */
@@ -210,21 +243,25 @@ static void read_log(struct rpc_call *call, const struct log_request *r, json_in
 					  "offset", offset, "size", (json_int_t)st.st_size));
 }
 
-void method_read_log(void *data, struct rpc_call *call, json_t *parameters)
+static void read_log_when_written(void *data, struct rpc_call *call, json_t *parameters)
 {
-	const char *name = NULL, *stream = NULL;
-	json_int_t offset = 0, length = 0;
-	const struct param table[] = { { "name", PARAM_STRING, PARAM_REQUIRED, &name },
-				       { "stream", PARAM_STRING, PARAM_OPTIONAL, &stream },
-				       { "offset", PARAM_INT, PARAM_REQUIRED, &offset },
-				       { "length", PARAM_INT, PARAM_REQUIRED, &length } };
+	json_int_t offset, length;
 	struct log_request r;
 
-	if (!params_read(call, parameters, table, ARRAY_SIZE(table)))
+	if (read_read_log(data, call, parameters, &offset, &length, &r))
+		read_log(call, &r, offset,
+			 length > READ_BYTES_MAX ? READ_BYTES_MAX : (size_t)length);
+}
+
+void method_read_log(void *data, struct rpc_call *call, json_t *parameters)
+{
+	json_int_t offset, length;
+	struct log_request r;
+
+	if (!read_read_log(data, call, parameters, &offset, &length, &r))
 		return;
 	if (length < 0)
 		rpc_error_parameter(call, "length");
-	else if (find_log(data, call, name, stream, &r))
-		read_log(call, &r, offset,
-			 length > READ_BYTES_MAX ? READ_BYTES_MAX : (size_t)length);
+	else
+		sync_then(r.process, r.stream, call, parameters, read_log_when_written);
 }

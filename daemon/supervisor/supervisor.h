@@ -79,6 +79,7 @@ struct supervisor {
 	struct rpc_server *rpc;
 	struct session *sessions;
 	struct subscriber *subscribers;
+	struct sync *syncs; /* calls that wait for the logger */
 	struct front *front; /* of rpc_methods.c */
 
 	int exit_status;

@@ -312,6 +312,40 @@ static void a_full_disk_with_drop_does_not_hold_up_the_writer(void **state)
 
 /* ---- tail -f ------------------------------------------------------------------------------- */
 
+static void all_that_an_ended_process_printed_is_there(void **state)
+{
+	struct fixture *f = *state;
+	char name[16];
+
+	fixture_up(f, "");
+	for (int i = 0; i < 50; i++) {
+		snprintf(name, sizeof name, "job%d", i);
+		fixture_call(f, "Define", "{s:s,s:s,s:[s,s,s]}", "id", name, "name", name, "argv",
+			     fixture_child(f), "print", "word");
+		fixture_call(f, "Wait", "{s:[s]}", "names", name);
+		const json_t *log = fixture_call(f, "ReadLog", "{s:s,s:i,s:i}", "name", name,
+						 "offset", 0, "length", 100);
+		assert_string_equal(json_string_value(json_object_get(log, "data")), "word\n");
+	}
+	fixture_down(f);
+}
+
+static void a_log_that_is_asked_for_waits_for_a_new_logger(void **state)
+{
+	struct fixture *f = *state;
+	struct run r = { 0 };
+
+	fixture_up(f, "");
+	pid_t logger = fixture_logger(f);
+	fixture_kill(logger, SIGSTOP);
+	fixture_call(f, "Define", "{s:s,s:s,s:[s,s,s]}", "id", "1", "name", "job", "argv",
+		     fixture_child(f), "print", "word");
+	fixture_ctl_start(f, &r, "tail", "job");
+	fixture_kill(logger, SIGKILL);
+	fixture_check(f, fixture_finish(f, &r), 0, "word\n", "");
+	fixture_down(f);
+}
+
 static void tail_f_follows_across_rotation(void **state)
 {
 	struct fixture *f = *state;
@@ -395,6 +429,8 @@ int main(void)
 		fixture_test(timestamps_and_json_wrap_each_line),
 		fixture_test(a_full_disk_blocks_the_writer_until_there_is_room),
 		fixture_test(a_full_disk_with_drop_does_not_hold_up_the_writer),
+		fixture_test(all_that_an_ended_process_printed_is_there),
+		fixture_test(a_log_that_is_asked_for_waits_for_a_new_logger),
 		fixture_test(tail_f_follows_across_rotation),
 		fixture_test(a_line_of_the_log_is_one_event_name_first),
 	};
