@@ -14,7 +14,9 @@
 
 static const char *text_in(const json_t *object, const char *key)
 {
-	return json_string_value(json_object_get(object, key));
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
 }
 
 /* ---- the parent is fosterd ----------------------------------------------------------------- */
