@@ -2,14 +2,27 @@
 """foster-forkserver.py MODULE...: a forkserver that is a Python with modules loaded.
 
 Started by fosterd with a link as descriptor 3. It imports the modules, says hello, and then forks
-children on request; a child runs `entry=module:function`, called as a console script calls its entry
-point, or executes a program. README.md beside this file has the protocol.
+children on request; a child calls `entry=module:function` as a console script calls its entry point,
+or executes a program. README.md beside this file has the protocol.
 
 Children are ours (os.fork() knows no other way): each end is reported before it is reaped, and when
-the keeper is gone the daemon children are killed. A child that is being set up has two pipes: on the
-first it says what failed or that its entry is found, on the second it then waits until the keeper
-has been told. So no entry runs that the keeper has not heard of, and when this server dies before,
-the child sees the end of the second pipe and gives up.
+the keeper is gone the daemon children are killed.
+
+A fork of an interpreter of some size takes a millisecond, half of it in the child, which must copy
+what it writes to. So one child, the spare, is always forked ahead and waits for its plan, with the
+pages that it will write to copied already; the next one is forked when nothing was asked for a while.
+
+Child and server have a channel. It brings the plan, and tells how far the child is:
+
+  CALL     the entry is in a module that was preloaded. The child tells the keeper itself, on the
+           link, when it is set up (no code but ours has run in it), and leaves word for the server,
+           which does not listen: woken now it would compete with what it has just started.
+  LOAD     the entry's module is imported in the child, as the program's user, when it has closed the
+           link: FOUND; the server tells the keeper, and then gives the child leave.
+  EXECUTE  the end of the channel: execve(2) has closed it. The server tells the keeper.
+
+So no entry runs that the keeper has not heard of, whoever dies before: a child that cannot tell, or
+sees the end of its channel, gives up.
 
 Python >= 3.9, standard library only; few modules, because each makes every fork slower."""
 
@@ -28,127 +41,93 @@ VERSION = 1
 NO_SLOT = 0xFFFFFFFF
 DATAGRAM_BYTES = 65536
 FDS_MAX = 32
+FD_LAST = 0x7FFFFFFF
 BATCH_BYTES = 32768
-TEXT_BYTES_MAX = 2048  # of a child's report: with its head less than PIPE_BUF, so it arrives whole
+SPARE_DELAY_S = 0.001
+TEXT_BYTES_MAX = 2048  # of what a child says when it fails
 
 SPAWN, REAP, HELLO, FORKED, FAILED, ENDED = 4, 128, 129, 130, 131, 132
 SESSION, GROUP, DIES, NO_NEW_PRIVS, TTY, DIRECTORY_FD, IDS = 1, 2, 4, 8, 64, 128, 512
 (STEP_NONE, STEP_PIPE, STEP_FORK, STEP_SERVER, STEP_SETSID, STEP_TTY, STEP_STDIO, _, STEP_LIMITS,
- STEP_GROUPS, STEP_GID, STEP_UID, STEP_CHDIR, _, STEP_ENTRY, STEP_EXEC) = range(16)
+ STEP_GROUPS, STEP_GID, STEP_UID, STEP_CHDIR, STEP_PARENT, STEP_ENTRY, STEP_EXEC) = range(16)
+CALL, LOAD, EXECUTE = range(3)
+FOUND, TOLD, LEAVE = b"F", b"T", b"!"  # else a failure: step, errno, text
 
 HEAD = struct.Struct("=IHHHHIQQ")  # size type version fds in_memfd slot incarnation reserved
 PLAN = struct.Struct("=5Ii4x3I8xQQ128x")  # struct link_spawn
-TWO = struct.Struct("=Ii")  # link_hello, link_failed
-PID = struct.Struct("=i")
-END = struct.Struct("=iIQQQ")
+TWO = struct.Struct("=Ii")  # struct link_hello, link_failed
+PID = struct.Struct("=i")  # struct link_forked
+END = struct.Struct("=iIQQQ")  # struct link_ended
 
 PR_SET_NO_NEW_PRIVS = 38
 
-
-class Plan:
-    """What LINK_SPAWN asks for."""
-
-    def __init__(self, key, body, fds):
-        self.key = key  # slot, incarnation
-        self.fds = fds
-        (self.flags, _, self.uid, self.gid, n_groups, self.umask, n_path, n_argv, n_env,
-         self.nofile_soft, self.nofile_hard) = PLAN.unpack_from(body)
-        at = PLAN.size + 4 * n_groups
-        self.groups = struct.unpack_from("=%dI" % n_groups, body, PLAN.size)
-        strings = body[at:].split(b"\0")
-        if len(strings) != 2 + n_path + n_argv + n_env + 1 or not n_argv:
-            raise ValueError("the plan's strings are not as many as it says")
-        if len(fds) != (4 if self.flags & DIRECTORY_FD else 3):
-            raise ValueError("the plan came with %d descriptors" % len(fds))
-        self.directory, self.entry = strings[:2]
-        self.paths = strings[2:2 + n_path]
-        self.argv = strings[2 + n_path:2 + n_path + n_argv]
-        self.env = strings[2 + n_path + n_argv:-1]
-        if not self.paths and not self.entry:
-            raise ValueError("the plan has neither program nor entry")
-
-
-class Child:
-    """A process that was forked and is not yet reaped."""
-
-    __slots__ = ("key", "pid", "pidfd", "report", "gate", "dies", "has_entry", "told", "status")
-
-    def __init__(self, plan, pid, pidfd, report, gate):
-        self.key = plan.key
-        self.pid = pid
-        self.pidfd = pidfd
-        self.report = report  # read end; -1 when it has said all
-        self.gate = gate  # write end; -1 when it was let through
-        self.dies = plan.flags & DIES
-        self.has_entry = not plan.paths
-        self.told = False  # the keeper knows of it
-        self.status = None  # as wait(2) gives it, when it has ended
+# What a Python ignores from its start, as every program that runs in it expects; not what executes.
+IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 # ---- the link --------------------------------------------------------------------------------
+
+
+def message(kind, key, body, n_fds=0):
+    size = HEAD.size + len(body)
+    return HEAD.pack(size, kind, VERSION, n_fds, 0, *key, 0) + body + bytes(-size % 8)
+
+
+def rights(fds):
+    return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("%di" % len(fds), *fds))]
 
 
 class Link:
     """Messages in batches; what is said is sent by flush()."""
 
     def __init__(self):
-        self.socket = socket.socket(fileno=LINK_FD)
+        # The type below socket.socket: a child that leaves it has less to write to.
+        self.socket = socket.SocketType(fileno=LINK_FD)
         self.socket.setblocking(True)  # the keeper never waits for us: waiting for it is safe
         os.set_inheritable(LINK_FD, False)
         self.out = []
         self.fds = []
         self.size = 0
 
-    def say(self, kind, key, body, fd=None):
-        if self.size > BATCH_BYTES or len(self.fds) == FDS_MAX:
+    def say(self, kind, key, body, fds=()):
+        if self.size > BATCH_BYTES or len(self.fds) + len(fds) > FDS_MAX:
             self.flush()
-        size = HEAD.size + len(body)
-        message = HEAD.pack(size, kind, VERSION, fd is not None, 0, *key, 0) + body
-        self.out.append(message + bytes(-size % 8))
-        self.size += size
-        if fd is not None:
-            self.fds.append(fd)
+        self.out.append(message(kind, key, body, len(fds)))
+        self.size += len(self.out[-1])
+        self.fds += fds
 
     def flush(self):
-        if not self.out:
-            return
-        rights = []
-        if self.fds:
-            fds = struct.pack("%di" % len(self.fds), *self.fds)
-            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]
-        self.socket.sendmsg([b"".join(self.out)], rights, socket.MSG_NOSIGNAL)
-        self.out, self.fds, self.size = [], [], 0
+        if self.out:
+            self.send(b"".join(self.out), self.fds)
+            self.out, self.fds, self.size = [], [], 0
 
-    def receive(self):
-        """The messages of the next datagram: (type, key, body, descriptors); None at the end."""
-        data, rights, flags, _ = self.socket.recvmsg(
-            DATAGRAM_BYTES, socket.CMSG_SPACE(4 * FDS_MAX), socket.MSG_CMSG_CLOEXEC)
-        if not data:
-            return None
-        fds = []
-        for level, kind, passed in rights:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                fds += struct.unpack("%di" % (len(passed) // 4), passed)
-        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-            raise ValueError("a datagram of the keeper was cut off")
-        return self.messages(data, fds)
+    def send(self, data, fds):
+        self.socket.sendmsg([data], rights(fds) if fds else [], socket.MSG_NOSIGNAL)
 
-    @staticmethod
-    def messages(data, fds):
-        at = 0
-        while at < len(data):
-            size, kind, version, n_fds, in_memfd, slot, incarnation, _ = HEAD.unpack_from(data, at)
-            if version != VERSION or size < HEAD.size or size > len(data) - at:
-                raise ValueError("a message of the keeper has version %d, size %d" %
-                                 (version, size))
-            body = data[at + HEAD.size:at + size]
-            own, fds = fds[:n_fds], fds[n_fds:]
-            if in_memfd:
-                memfd = own.pop(0)
-                body = read_whole(memfd)
-                os.close(memfd)
-            yield kind, (slot, incarnation), body, own
-            at += size + -size % 8
+
+def receive(link):
+    """The messages of the next datagram: (type, key, bytes, descriptors); None at the end."""
+    data, passed, flags, _ = link.recvmsg(DATAGRAM_BYTES, socket.CMSG_SPACE(4 * FDS_MAX),
+                                          socket.MSG_CMSG_CLOEXEC)
+    if not data:
+        return None
+    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+        raise ValueError("a datagram of the keeper was cut off")
+    fds = []
+    for _, _, packed in passed:  # SCM_RIGHTS: nothing else was asked for
+        fds += struct.unpack("%di" % (len(packed) // 4), packed)
+    return split(data, fds)
+
+
+def split(data, fds):
+    at = 0
+    while at < len(data):
+        size, kind, version, n_fds, _, slot, incarnation, _ = HEAD.unpack_from(data, at)
+        if version != VERSION or not HEAD.size <= size <= len(data) - at or n_fds > len(fds):
+            raise ValueError("the keeper sent what is no message of version %d" % VERSION)
+        yield kind, (slot, incarnation), data[at:at + size], fds[:n_fds]
+        fds = fds[n_fds:]
+        at += size + -size % 8
 
 
 def read_whole(fd):
@@ -162,20 +141,191 @@ def read_whole(fd):
     return body
 
 
+# ---- what is asked for -----------------------------------------------------------------------
+
+
+class Plan:
+    """A LINK_SPAWN, and the way it will be carried out."""
+
+    def __init__(self, key, data, fds):
+        body = data[HEAD.size:]
+        if HEAD.unpack_from(data)[4]:
+            body = read_whole(fds[0])
+            os.close(fds.pop(0))
+        self.key = key  # slot, incarnation
+        self.fds = fds
+        (self.flags, _, self.uid, self.gid, n_groups, self.umask, n_path, n_argv, n_env,
+         *self.nofile) = PLAN.unpack_from(body)
+        at = PLAN.size + 4 * n_groups
+        self.groups = struct.unpack_from("=%dI" % n_groups, body, PLAN.size)
+        strings = body[at:].split(b"\0")
+        if len(strings) != 2 + n_path + n_argv + n_env + 1 or not n_argv:
+            raise ValueError("the plan's strings are not as many as it says")
+        if len(fds) != (4 if self.flags & DIRECTORY_FD else 3):
+            raise ValueError("the plan came with %d descriptors" % len(fds))
+        self.directory, self.entry = strings[:2]
+        self.paths = strings[2:2 + n_path]
+        self.argv = strings[2 + n_path:2 + n_path + n_argv]
+        self.env = strings[2 + n_path + n_argv:-1]
+        if not self.paths and not self.entry:
+            raise ValueError("the plan has neither program nor entry")
+        self.function = None if self.paths else find_loaded(self.entry)
+        self.way = way_of(n_path, self.entry)
+
+    def calls(self, server, channel):
+        """What the child has to do, in the order of DESIGN: (step, function, arguments) each."""
+        if self.flags & SESSION:
+            yield STEP_SETSID, os.setsid, ()
+        elif self.flags & GROUP:
+            yield STEP_SETSID, os.setpgid, (0, 0)
+        for fd in range(3):
+            yield STEP_STDIO, os.dup2, (self.fds[fd], fd)
+        link = [LINK_FD] if self.way == CALL else []
+        for low, high in gaps([*link, channel, *self.fds[3:]]):
+            yield STEP_STDIO, close_range, (low, high)
+        if self.flags & TTY:
+            import fcntl, termios
+            yield STEP_TTY, fcntl.ioctl, (0, termios.TIOCSCTTY, 0)
+        if self.nofile[1] and tuple(self.nofile) != server.nofile:
+            yield STEP_LIMITS, resource.setrlimit, (resource.RLIMIT_NOFILE, self.nofile)
+        if self.flags & IDS:
+            yield STEP_GROUPS, os.setgroups, (self.groups,)
+            yield STEP_GID, os.setresgid, (self.gid,) * 3
+            yield STEP_UID, os.setresuid, (self.uid,) * 3
+        if self.umask >= 0:
+            yield STEP_CHDIR, os.umask, (self.umask,)
+        if self.flags & DIRECTORY_FD:
+            yield STEP_CHDIR, os.fchdir, (self.fds[3],)
+            yield STEP_CHDIR, os.close, (self.fds[3],)
+        elif self.directory:
+            yield STEP_CHDIR, os.chdir, (self.directory,)
+        if self.flags & NO_NEW_PRIVS:
+            import ctypes
+            yield STEP_LIMITS, forgo_privileges, (ctypes.CDLL(None, use_errno=True),)
+        if self.way == EXECUTE:
+            for number in IGNORED_BY_PYTHON:
+                yield STEP_EXEC, signal.signal, (number, signal.SIG_DFL)
+            yield STEP_EXEC, execute, (self.paths, self.argv, dict(os.environb))
+            return
+        if self.flags & DIRECTORY_FD or self.directory:
+            yield STEP_CHDIR, look_in_directory, (server.directory,)
+        if sys.stdout is not None and sys.stdout.line_buffering != os.isatty(self.fds[1]):
+            yield STEP_STDIO, reconfigure_output, (os.isatty(self.fds[1]),)
+
+
+def way_of(n_path, entry):
+    return EXECUTE if n_path else CALL if find_loaded(entry) else LOAD
+
+
+def peek(data, fds):
+    """Flags and way of a plan that another will read."""
+    body = data[HEAD.size:]
+    if HEAD.unpack_from(data)[4] and fds:  # as a memfd
+        body = read_whole(fds[0])
+    if len(body) < PLAN.size:
+        return 0, LOAD
+    flags, _, _, _, n_groups, _, n_path = PLAN.unpack_from(body)[:7]
+    strings = body[PLAN.size + 4 * n_groups:].split(b"\0", 2)
+    return flags, way_of(n_path, strings[1] if len(strings) > 1 else b"")
+
+
+def find_loaded(entry):
+    """The function that entry names, when its module is loaded already and has it; or None."""
+    module, _, path = os.fsdecode(entry).partition(":")
+    found = sys.modules.get(module)
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found if callable(found) else None
+
+
+def gaps(kept):
+    """The ranges of descriptors from 3 on that are not kept: first, and the one after the last."""
+    first = 3
+    for fd in sorted(kept):
+        if fd > first:
+            yield first, fd
+        first = fd + 1
+    yield first, FD_LAST
+
+
+def close_range(low, high):
+    """os.closerange(), which before Python 3.10 tries each number there."""
+    for name in os.listdir("/proc/self/fd"):
+        if low <= int(name) < high:
+            try:
+                os.close(int(name))
+            except OSError:
+                pass  # the one that listed them
+
+
+if sys.version_info >= (3, 10):
+    close_range = os.closerange
+
+
+def forgo_privileges(libc):
+    if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0:
+        raise OSError(errno.EPERM, "no_new_privs")
+
+
+def execute(paths, argv, environment):
+    """As execvp(3) does: pass over what is not there, remember what may not be executed."""
+    kept = None
+    for path in paths:
+        try:
+            os.execve(path, argv, environment)
+        except (FileNotFoundError, NotADirectoryError) as e:
+            kept = kept or e
+        except OSError as e:
+            if e.errno != errno.EACCES:
+                raise
+            kept = e
+    raise kept
+
+
+def look_in_directory(server_directory):
+    """The program's directory is the first that modules are looked for in, as with python -m."""
+    directory = working_directory()
+    if directory != server_directory and has_script_directory():
+        sys.path.insert(0, directory)
+
+
+def reconfigure_output(is_terminal):
+    sys.stdout.reconfigure(line_buffering=is_terminal)
+
+
 # ---- the server ------------------------------------------------------------------------------
 
 
+class Child:
+    """A process that was forked and is not yet reaped."""
+
+    __slots__ = ("key", "way", "dies", "pid", "pidfd", "channel", "told", "status")
+
+    def __init__(self, pid, pidfd, channel):
+        self.key = None  # slot, incarnation; None: it is the spare
+        self.way = None
+        self.dies = False
+        self.pid = pid
+        self.pidfd = pidfd
+        self.channel = channel  # our end; -1 when it runs or has failed
+        self.told = False  # the keeper knows of it
+        self.status = None  # as wait(2) gives it, when it has ended
+
+
 class Server:
-    def __init__(self):
+    def __init__(self, directory):
+        self.directory = directory
         self.link = Link()
         self.epoll = select.epoll()
-        self.epoll.register(LINK_FD, select.EPOLLIN)
-        self.watched = {}  # descriptor -> (what to call, child)
+        self.watched = {}  # descriptor -> (what to call, its argument)
         self.children = {}  # slot, incarnation -> child that the keeper knows or will know
-        self.waiting = []  # at their gates, until the next flush
+        self.spare = None
+        self.wants_spare = True
+        self.starting = []  # CALL children whose word was not yet looked for
+        self.waiting = []  # children that get leave when the keeper has been told
+        self.nofile = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.threaded = None  # the module that started a thread
-
-    # -- preloading
+        self.wakeup = -1  # readable when a signal has come
 
     def preload(self, modules):
         """Import them; whether all went well. What did not is told to keeper and stderr."""
@@ -195,75 +345,156 @@ class Server:
 
     def hello(self):
         self.link.say(HELLO, (NO_SLOT, 0), TWO.pack(VERSION, 1))
-        self.link.flush()
 
     # -- the loop
 
-    def plans(self):
-        """Yield each plan that is to be forked for, until the link ends. Serves all else."""
+    def serve(self):
+        """In a child that has got a plan: that, with its channel. In the server None, at the end."""
+        self.epoll.register(LINK_FD, select.EPOLLIN)
+        self.wakeup = watch_signals()
+        self.watch(self.wakeup, self.on_signal, None)
         while True:
             self.link.flush()
-            self.open_gates()
+            self.give_leave()
+            lacks_spare = self.wants_spare and not self.spare
+            events = self.epoll.poll(SPARE_DELAY_S if lacks_spare else None)
+            if not events and lacks_spare:
+                mine = self.make_spare(True)
+                if mine:
+                    return mine
             asked = False
-            for fd, _ in self.epoll.poll():
+            for fd, _ in events:
                 if fd == LINK_FD:
                     asked = True  # after the ends: they may be what it asks about
                 elif fd in self.watched:
-                    call, child = self.watched[fd]
-                    call(child)
-            if not asked:
-                continue
-            messages = self.link.receive()
+                    call, argument = self.watched[fd]
+                    call(argument)
+            messages = receive(self.link.socket) if asked else ()
             if messages is None:
-                return
-            for kind, key, body, fds in messages:
+                return None
+            for kind, key, data, fds in messages:
                 if kind == SPAWN:
-                    plan = self.accept(key, body, fds)
-                    if plan:
-                        yield plan
-                    for descriptor in fds:
-                        os.close(descriptor)
+                    mine = self.start(key, data, fds)
+                    if mine:
+                        return mine
                 elif kind == REAP:
                     self.reap(key)
+                close_all(fds)
 
-    def accept(self, key, body, fds):
-        """The plan, or None when nothing is to be forked."""
-        child = self.children.get(key)
-        if child:
-            if child.told:
-                self.say_forked(child)
-            return None
-        try:
-            plan = Plan(key, body, fds)
-            if plan.flags & NO_NEW_PRIVS:
-                import ctypes  # once, here: not in every child
-                ctypes.CDLL(None).prctl
-            if plan.flags & TTY:
-                import fcntl, termios
-        except (ValueError, struct.error, ImportError) as e:
-            self.fail(key, STEP_SERVER, 0, str(e))
+    def on_signal(self, _):
+        """End as the signal would have ended us, but leave no spare."""
+        number = os.read(self.wakeup, 1)[0]
+        self.end_spare()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    # -- requests
+
+    def start(self, key, data, fds):
+        """Hand a plan to a child. Returns as make_spare() does."""
+        if key in self.children:
+            self.hear_starting()
+            if self.children[key].told:
+                self.say_forked(self.children[key])
             return None
         if count_threads() > 1:
             self.fail(key, STEP_SERVER, 0, "preload %s started a thread: %s" %
                       (self.threaded or "(later)", ", ".join(thread_names())))
             return None
-        return plan
+        mine = None if self.spare else self.make_spare(False)
+        if mine:
+            return mine
+        child, self.spare, self.wants_spare = self.spare, None, True
+        if not child:
+            self.fail(key, STEP_FORK, errno.EAGAIN, "")
+            return None
+        child.key = key
+        flags, child.way = peek(data, fds)
+        child.dies = flags & DIES
+        self.children[key] = child
+        if child.way == CALL:
+            self.starting.append(child)
+        else:
+            self.watch(child.channel, self.on_channel, child)
+        try:
+            send(child.channel, data, fds)
+        except OSError:
+            pass  # it has been killed: its end tells
+        return None
 
-    # -- children
+    def reap(self, key):
+        child = self.children.get(key)
+        if child and child.status is not None:
+            del self.children[key]
+            self.release(child)
 
-    def forked(self, plan, *made):
-        child = Child(plan, *made)
-        self.children[child.key] = child
-        self.watch(child.report, self.on_report, child)
+    # -- the spare
+
+    def make_spare(self, rehearses):
+        """Fork. In the server None, with the spare where there was one to be had; in the child, when
+        it has got its plan: that, with its channel."""
+        self.wants_spare = False  # if this fails, until the next request
+        if count_threads() > 1:
+            return None
+        self.hear_starting()
+        flush_output()  # or the child would print it again
+        ends = []
+        try:
+            ends = [end.detach() for end in
+                    socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)]
+            pid = os.fork()
+        except OSError as e:
+            close_all(ends)
+            print("foster-forkserver.py: cannot fork:", e, file=sys.stderr, flush=True)
+            return None
+        if pid == 0:
+            return self.be_spare(ends[1], rehearses)
+        os.close(ends[1])
+        self.adopt(pid, ends[0])
+        return None
+
+    def adopt(self, pid, channel):
+        try:
+            child = Child(pid, os.pidfd_open(pid), channel)
+        except OSError as e:
+            os.close(channel)  # the spare sees that and ends
+            os.waitpid(pid, 0)
+            print("foster-forkserver.py: cannot watch a child:", e, file=sys.stderr, flush=True)
+            return
+        os.set_blocking(channel, False)
         self.watch(child.pidfd, self.on_end, child)
+        self.spare = child
 
-    def watch(self, fd, call, child):
-        self.watched[fd] = call, child
-        self.epoll.register(fd, select.EPOLLIN)
+    def be_spare(self, channel, rehearses):
+        """In the child: become one that knows nothing of its server, and wait."""
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self.epoll.close()
+            for low, high in gaps([LINK_FD, channel]):
+                close_range(low, high)
+            gc.enable()
+            if rehearses:
+                rehearse(self, channel)
+            link = socket.SocketType(fileno=channel)
+            messages = receive(link)
+            link.detach()
+            if messages is None:
+                os._exit(0)
+            _, key, data, fds = next(messages)
+            return key, data, fds, channel
+        except BaseException as e:  # it must not go on as a second server
+            sys.excepthook(type(e), e, e.__traceback__)
+            os._exit(127)
 
-    def unwatch(self, fd):
-        if self.watched.pop(fd, None):
-            self.epoll.unregister(fd)
+    def end_spare(self):
+        if self.spare:
+            os.kill(self.spare.pid, signal.SIGKILL)
+            os.waitpid(self.spare.pid, 0)
+            self.spare = None
+
+    # -- answers
 
     def fail(self, key, step, err, text):
         text = text.encode(errors="backslashreplace")[-BATCH_BYTES // 2:]
@@ -271,98 +502,113 @@ class Server:
 
     def say_forked(self, child):
         child.told = True
-        self.link.say(FORKED, child.key, PID.pack(child.pid), child.pidfd)
+        self.link.say(FORKED, child.key, PID.pack(child.pid), [child.pidfd])
 
-    def on_report(self, child):
+    def on_channel(self, child):
+        """One step of a child that starts. Whether there was one."""
         try:
-            said = os.read(child.report, select.PIPE_BUF)
+            said = os.read(child.channel, DATAGRAM_BYTES)
         except BlockingIOError:
-            return
-        self.close_report(child)
-        if said:
-            step, err = TWO.unpack_from(said)
-            if step == STEP_NONE:
-                self.say_forked(child)
-                self.waiting.append(child)
-            else:
-                self.fail(child.key, step, err, said[TWO.size:].decode(errors="replace"))
-                self.abandon(child)
-        elif not child.has_entry:  # it has executed its program
+            return False
+        except ConnectionResetError:
+            said = b""
+        if said == FOUND:
             self.say_forked(child)
-            self.close_gate(child)
+            self.waiting.append(child)
+        else:
+            self.close_channel(child)
+            if said == TOLD:
+                child.told = True
+            elif said:
+                step, err = TWO.unpack_from(said)
+                self.fail(child.key, step, err, said[TWO.size:].decode(errors="replace"))
+                del self.children[child.key]  # nobody will ask to reap it
+            elif child.way == EXECUTE:
+                self.say_forked(child)
+        return child.channel >= 0
 
     def on_end(self, child):
-        if child.report >= 0:
-            self.on_report(child)
-        if child.report >= 0:  # held open by a process that it left behind
-            self.close_report(child)
-        child.status = status_of(child.pid)
         self.unwatch(child.pidfd)  # until it is reaped it stays readable
-        if not child.told and not child.has_entry:
-            self.say_forked(child)
-        if child.told:
-            self.link.say(ENDED, child.key, END.pack(child.status, 0, *usage_of(child.pid), 0))
+        if child is self.spare:
+            self.spare = None
+            self.wants_spare = False  # or we would go on and on
+            os.close(child.channel)
+            self.release(child)
             return
-        if self.children.get(child.key) is child:
+        while child.channel >= 0 and self.on_channel(child):
+            pass
+        if child.channel >= 0:  # held open by a process that it left behind
+            self.close_channel(child)
+        child.status = status_of(child.pid)
+        if self.children.get(child.key) is not child:
+            self.release(child)  # it failed, and the keeper was told
+        elif child.told or child.way == CALL:
+            if not child.told:  # it died before it told the keeper, or could leave word of it
+                self.say_forked(child)
+            self.link.say(ENDED, child.key, END.pack(child.status, 0, *usage_of(child.pid), 0))
+        else:
             self.fail(child.key, STEP_ENTRY, 0, "the process %s while its entry was loaded" %
                       describe(child.status))
-            self.abandon(child)
-        self.release(child)
+            del self.children[child.key]
+            self.release(child)
 
-    def abandon(self, child):
-        """It failed; when it has ended, nobody will ask to reap it."""
-        del self.children[child.key]
+    def hear_starting(self):
+        for child in self.starting:
+            if child.channel >= 0:
+                self.on_channel(child)
+        self.starting = [child for child in self.starting if child.channel >= 0]
 
-    def open_gates(self):
+    def give_leave(self):
         """The keeper has been told of those who wait: let them run their entries."""
         for child in self.waiting:
-            if child.gate >= 0:
+            if child.channel >= 0:
                 try:
-                    os.write(child.gate, b"!")
-                except BrokenPipeError:
-                    pass  # it was killed; its end tells
-                self.close_gate(child)
+                    os.write(child.channel, LEAVE)
+                except OSError:
+                    pass  # it was killed: its end tells
+                self.close_channel(child)
         self.waiting.clear()
 
-    def close_report(self, child):
-        self.unwatch(child.report)
-        os.close(child.report)
-        child.report = -1
+    # -- descriptors
 
-    def close_gate(self, child):
-        os.close(child.gate)
-        child.gate = -1
+    def watch(self, fd, call, argument):
+        self.watched[fd] = call, argument
+        self.epoll.register(fd, select.EPOLLIN)
 
-    def reap(self, key):
-        child = self.children.get(key)
-        if child is None:
-            return
-        if not child.told:  # no longer wanted before it began
-            os.kill(child.pid, signal.SIGKILL)
-        elif child.status is not None:
-            del self.children[key]
-            self.release(child)
+    def unwatch(self, fd):
+        if self.watched.pop(fd, None):
+            self.epoll.unregister(fd)
+
+    def close_channel(self, child):
+        self.unwatch(child.channel)
+        os.close(child.channel)
+        child.channel = -1
 
     def release(self, child):
         os.waitpid(child.pid, 0)
-        if child.gate >= 0:
-            self.close_gate(child)
         os.close(child.pidfd)
 
     # -- the end
 
     def kill_daemons(self):
         """The keeper is gone. Nobody else reaps them, so the numbers are theirs."""
+        self.end_spare()
         for child in self.children.values():
             if child.dies and child.status is None:
                 os.kill(child.pid, signal.SIGKILL)
 
-    def leave_to_child(self):
-        """In a child: none of this is ours. The descriptors are closed with all others."""
-        self.link.socket.detach()
-        self.epoll.close()
-        self.watched.clear()
-        self.children.clear()
+
+def close_all(fds):
+    for fd in fds:
+        os.close(fd)
+
+
+def send(channel, data, fds):
+    link = socket.SocketType(fileno=channel)
+    try:
+        link.sendmsg([data], rights(fds), socket.MSG_NOSIGNAL)
+    finally:
+        link.detach()
 
 
 def count_threads():
@@ -418,172 +664,83 @@ def describe(status):
 # ---- the child -------------------------------------------------------------------------------
 
 
-class Copy:
-    """The child, from fork to its program: does what the plan asks for, in the order of DESIGN."""
-
-    def __init__(self, plan, report, gate):
-        self.plan = plan
-        self.report = report
-        self.gate = gate
-        self.step = STEP_SETSID  # where it is, for the report
-
-    def begin(self, server_directory):
-        """Returns the function to be called; executes a program instead; or gives up."""
-        try:
-            self.set_up()
-            if self.plan.paths:
-                self.execute()
-        except OSError as e:
-            self.give_up(e.errno or 0)
-        except Exception as e:  # a number or a name that Python itself refuses
-            self.give_up(errno.EINVAL, str(e))
-        directory = working_directory()
-        if directory != server_directory and has_script_directory():
-            sys.path.insert(0, directory)
-        function = self.find_entry()
-        self.await_leave()
-        sys.argv[:] = [os.fsdecode(arg) for arg in self.plan.argv]
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        gc.enable()
-        return function
-
-    def give_up(self, err, text=""):
-        text = text.encode(errors="backslashreplace")[:TEXT_BYTES_MAX]
-        os.write(self.report, TWO.pack(self.step, err) + text)
-        os._exit(127)
-
-    def set_up(self):
-        plan = self.plan
-        if plan.flags & SESSION:
-            os.setsid()
-        elif plan.flags & GROUP:
-            os.setpgid(0, 0)
-        self.take_descriptors()
-        self.step = STEP_LIMITS
-        if plan.nofile_hard:
-            set_limit(plan.nofile_soft, plan.nofile_hard)
-        if plan.flags & IDS:
-            self.take_identity()
-        if plan.umask >= 0:
-            os.umask(plan.umask)
-        self.step = STEP_CHDIR
-        if plan.flags & DIRECTORY_FD:
-            os.fchdir(plan.fds[3])
-            os.close(plan.fds[3])
-        elif plan.directory:
-            os.chdir(plan.directory)
-        self.step = STEP_LIMITS
-        if plan.flags & NO_NEW_PRIVS:
-            import ctypes
-            if ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0:
-                raise PermissionError(errno.EPERM, "no_new_privs")
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        for assignment in plan.env:
-            name, _, value = assignment.partition(b"=")
-            os.environb[name] = value
-
-    def take_descriptors(self):
-        plan = self.plan
-        self.step = STEP_STDIO
-        for fd in range(3):
-            os.dup2(plan.fds[fd], fd)
-        close_all_but({self.report, self.gate, *plan.fds[3:]})
-        if plan.flags & TTY:
-            import fcntl, termios
-            self.step = STEP_TTY
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        if sys.stdout is not None and sys.stdout.line_buffering != os.isatty(1):
-            sys.stdout.reconfigure(line_buffering=os.isatty(1))
-
-    def take_identity(self):
-        plan = self.plan
-        self.step = STEP_GROUPS
-        os.setgroups(plan.groups)
-        self.step = STEP_GID
-        os.setresgid(plan.gid, plan.gid, plan.gid)
-        self.step = STEP_UID
-        os.setresuid(plan.uid, plan.uid, plan.uid)
-
-    def execute(self):
-        """As execvp(3) does: pass over what is not there, remember what may not be executed."""
-        for number in IGNORED_BY_PYTHON:
-            signal.signal(number, signal.SIG_DFL)
-        self.step = STEP_EXEC
-        kept = None
-        for path in self.plan.paths:
-            try:
-                os.execve(path, self.plan.argv, os.environb)
-            except (FileNotFoundError, NotADirectoryError) as e:
-                kept = kept or e
-            except OSError as e:
-                if e.errno != errno.EACCES:
-                    raise
-                kept = e
-        raise kept
-
-    def find_entry(self):
-        """The function that entry= names. Its module is imported here, as the program's user."""
-        self.step = STEP_ENTRY
-        entry = os.fsdecode(self.plan.entry)
-        module, _, path = entry.partition(":")
-        try:
-            if not module or not path:
-                raise ValueError("an entry is MODULE:FUNCTION")
-            __import__(module)
-            found = sys.modules[module]
-            for name in path.split("."):
-                found = getattr(found, name)
-            if not callable(found):
-                raise TypeError("%s is not callable" % path)
-            return found
-        except BaseException as e:  # a module may even call sys.exit()
-            sys.excepthook(type(e), e, e.__traceback__)
-            flush_output()
-            self.give_up(0, "%s: %s: %s" % (entry, type(e).__name__, e))
-
-    def await_leave(self):
-        os.write(self.report, TWO.pack(STEP_NONE, 0))
-        os.close(self.report)
-        if os.read(self.gate, 1) != b"!":
-            os._exit(127)
-        os.close(self.gate)
-
-
-# What a Python ignores from its start, as every program that runs in it expects; not what executes.
-IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
-
-
-def set_limit(soft, hard):
+def begin(server, key, data, fds, channel):
+    """Carry out the plan. Returns the function to call; executes a program; or gives up."""
+    step = STEP_SERVER
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    except ValueError as e:  # what Python makes of EPERM and EINVAL
-        raise PermissionError(errno.EPERM, str(e)) from None
+        plan = Plan(key, data, fds)
+        calls = list(plan.calls(server, channel))
+        for assignment in plan.env:
+            name, value = assignment.split(b"=", 1)
+            os.environb[name] = value
+        sys.argv[:] = map(os.fsdecode, plan.argv)
+        for step, function, arguments in calls:
+            function(*arguments)
+        if plan.way == CALL:
+            step = STEP_PARENT
+            tell_keeper(server.link, key, channel)
+            return plan.function
+    except (OSError, ImportError) as e:
+        give_up(channel, step, getattr(e, "errno", 0) or 0, "" if step else str(e))
+    except (ValueError, struct.error) as e:  # such as what setrlimit() makes of EPERM
+        give_up(channel, step, errno.EPERM if step == STEP_LIMITS else errno.EINVAL, str(e))
+    server.link.socket.detach()  # closed long since
+    found = find_entry(plan.entry, channel)
+    os.write(channel, FOUND)
+    if os.read(channel, 1) != LEAVE:
+        os._exit(127)
+    os.close(channel)
+    return found
 
 
-def close_all_but(kept):
-    """Every descriptor from 3 on; a preloaded module's, too."""
-    if sys.version_info < (3, 10):  # closerange() tries each number there
-        for fd in os.listdir("/proc/self/fd"):
-            if int(fd) > 2 and int(fd) not in kept:
-                try:
-                    os.close(int(fd))
-                except OSError:
-                    pass  # the one that listed them
-        return
-    first = 3
-    for fd in sorted(kept):
-        os.closerange(first, fd)
-        first = fd + 1
-    os.closerange(first, 0x7FFFFFFF)
+def give_up(channel, step, err, text=""):
+    text = text.encode(errors="backslashreplace")[:TEXT_BYTES_MAX]
+    os.write(channel, TWO.pack(step, err) + text)
+    os._exit(127)
 
 
-def flush_output():
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None:
-                stream.flush()
-        except (OSError, ValueError):
-            pass  # nobody reads it
+def tell_keeper(link, key, channel):
+    """Say FORKED, and leave no descriptor but 0, 1, 2."""
+    pid = os.getpid()
+    link.send(message(FORKED, key, PID.pack(pid), 1), [os.pidfd_open(pid)])
+    os.write(channel, TOLD)
+    link.socket.detach()
+    close_range(3, FD_LAST)
+
+
+def rehearse(server, channel):
+    """Do what can be undone of what is to come: what it writes to is copied now, not then."""
+    key = NO_SLOT, 0
+    body = PLAN.pack(SESSION, 0, 0, 0, 0, -1, 0, 1, 1, 0, 0)
+    body += b"\0os:getpid\0name\0FOSTER_REHEARSAL=1\0"
+    for _ in split(message(SPAWN, key, body, 3), [0, 1, 2]):
+        plan = Plan(key, bytes(HEAD.size) + body, [0, 1, 2])
+        list(plan.calls(server, channel))
+        os.environb[b"FOSTER_REHEARSAL"] = b"1"
+        del os.environb[b"FOSTER_REHEARSAL"]
+        list(map(os.fsdecode, plan.argv))
+        message(FORKED, key, PID.pack(os.getpid()), 1)
+        os.close(os.pidfd_open(os.getpid()))
+
+
+def find_entry(entry, channel):
+    """The function that entry= names. Its module is imported here, as the program's user."""
+    entry = os.fsdecode(entry)
+    module, _, path = entry.partition(":")
+    try:
+        if not module or not path:
+            raise ValueError("an entry is MODULE:FUNCTION")
+        __import__(module)
+        found = sys.modules[module]
+        for name in path.split("."):
+            found = getattr(found, name)
+        if not callable(found):
+            raise TypeError("%s is not callable" % path)
+        return found
+    except BaseException as e:  # a module may even call sys.exit()
+        sys.excepthook(type(e), e, e.__traceback__)
+        flush_output()
+        give_up(channel, STEP_ENTRY, 0, "%s: %s: %s" % (entry, type(e).__name__, e))
 
 
 # ---- main ------------------------------------------------------------------------------------
@@ -600,21 +757,40 @@ def working_directory():
         return ""  # it was removed
 
 
+def flush_output():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            pass  # nobody reads it
+
+
 def default_signals():
     """Once, for all children: whatever the preloads did, signals are as a new Python has them."""
     for number in signal.valid_signals():
-        if number not in (signal.SIGKILL, signal.SIGSTOP):
-            ignored = number in IGNORED_BY_PYTHON
-            signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)
+        if number in IGNORED_BY_PYTHON:
+            signal.signal(number, signal.SIG_IGN)
+        elif number not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(number, signal.SIG_DFL)
     signal.set_wakeup_fd(-1)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def watch_signals():
+    """A descriptor that becomes readable, with the number, when we are to end."""
+    read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(write_end)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    return read_end
 
 
 def main(modules):
-    """Serve. Returns in children only: the function that they have to call."""
     directory = working_directory()
     if has_script_directory():
         sys.path[0] = directory  # as with python -m
-    server = Server()
+    server = Server(directory)
     if not server.preload(modules):
         os._exit(1)
     default_signals()
@@ -622,43 +798,13 @@ def main(modules):
     gc.disable()
     gc.freeze()
     server.hello()
-    for plan in server.plans():
-        flush_output()  # or the child would print it again
-        try:
-            pid, pidfd, report, gate = fork()
-        except OSError as e:
-            server.fail(plan.key, STEP_FORK, e.errno, "")
-            continue
-        if pid == 0:
-            server.leave_to_child()
-            return Copy(plan, report, gate).begin(directory)
-        server.forked(plan, pid, pidfd, report, gate)
+    mine = server.serve()
+    if mine:
+        sys.exit(begin(server, *mine)())
     server.kill_daemons()
     flush_output()
     os._exit(0)
 
 
-def fork():
-    """(pid, pidfd, end of the report pipe, end of the gate): in the child with its ends, and pid 0."""
-    fds = []
-    pid = 0
-    try:
-        fds += os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        fds += os.pipe2(os.O_CLOEXEC)
-        pid = os.fork()
-        if pid == 0:
-            return 0, -1, fds[1], fds[2]  # the other ends are closed with all descriptors
-        pidfd = os.pidfd_open(pid)
-    except OSError:
-        for fd in fds:
-            os.close(fd)
-        if pid:  # it gives up at its gate, which is closed
-            os.waitpid(pid, 0)
-        raise
-    os.close(fds[1])
-    os.close(fds[2])
-    return pid, pidfd, fds[0], fds[3]
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:])())
+    main(sys.argv[1:])

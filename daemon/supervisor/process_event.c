@@ -585,13 +585,15 @@ int process_ask_start(struct process *p, const struct process_asker *who)
 
 static int ask_down(struct process *p, const struct process_asker *who, enum process_event ev)
 {
-	bool was_up = process_state_is_up(p->state) || p->events_due & 1U << PROCESS_EV_START;
+	bool was_to_start = p->events_due & 1U << PROCESS_EV_START;
 
 	p->want_up = false;
 	p->wait_parent = false;
 	p->events_due &= ~(1U << PROCESS_EV_START);
-	if (!was_up)
+	if (!process_state_is_up(p->state) && !was_to_start)
 		return -EALREADY;
+	if (p->state == PROCESS_EXITED) /* its spawn would have done so */
+		process_acknowledge(p);
 	p->asker = *who;
 	if (ev == PROCESS_EV_STOP && p->state == PROCESS_STOPPING && !p->escalate) {
 		p->escalate = true; /* after a terminate: now it has stopwaitsecs */

@@ -12,9 +12,9 @@
  * RETRY      |         BACKOFF       BACKOFF
  * GIVE_UP    |         FATAL         FATAL                   STOPPING
  *            |                                                clean
- * STOP       |         STOPPING      STOPPING       STOPPED
+ * STOP       |         STOPPING      STOPPING       STOPPED                 STOPPED
  *            |          term          term
- * KILL       |         STOPPING      STOPPING       STOPPED  STOPPING
+ * KILL       |         STOPPING      STOPPING       STOPPED  STOPPING       STOPPED
  *            |          kill          kill                    kill
  * TIMEOUT    |                                               STOPPING
  *            |                                                kill
@@ -24,7 +24,8 @@
  * An empty cell: the event is nothing to this state. EXIT, RETRY and GIVE_UP are what an end of the
  * main process (or a failed spawn) comes to, once exit status and policy were looked at
  * (process_event.c). GONE: the main process is gone and so is what it left behind, as far as
- * kill_scope goes. BAFFLED: a signal could not be sent though the process is there. */
+ * kill_scope goes. A person's STOP or KILL reaches EXITED only when it calls off a restart that was
+ * decided already. BAFFLED: a signal could not be sent though the process is there. */
 #ifndef FOSTER_SUPERVISOR_PROCESS_STATE_H
 #define FOSTER_SUPERVISOR_PROCESS_STATE_H
 
