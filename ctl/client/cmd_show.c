@@ -172,7 +172,7 @@ static void print_chain(const struct ctl *ctl, const char *name, const json_t *c
 
 int cmd_why(struct ctl *ctl, int argc, char **argv)
 {
-	const char *name = NULL;
+	const char *name = "";
 	struct reply reply = { 0 };
 	const json_t *chain;
 	int status = ask_about(ctl, argc, argv, "Why", &name, &reply);

@@ -97,8 +97,10 @@ static void compare_section(const char *file, const struct reading *r, const cha
 	const char *key;
 	json_t *value;
 
-	if (!s)
+	if (!s) {
 		fail_msg("%s: no [%s]", file, name);
+		return;
+	}
 	json_object_foreach((json_t *)wanted, key, value)
 	{
 		const char *text = value_of(s, key);
