@@ -2,7 +2,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
@@ -94,6 +94,17 @@ static int check(const char *path)
 	return r < 0 ? 2 : 0;
 }
 
+/* Each client's connection is a descriptor, and we never fork: take all that we may have. */
+static void raise_limit(void)
+{
+	struct rlimit nofile;
+
+	if (getrlimit(RLIMIT_NOFILE, &nofile) < 0)
+		return;
+	nofile.rlim_cur = nofile.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &nofile);
+}
+
 int main(int argc, char **argv)
 {
 	struct supervisor_options o = { .config = DEFAULT_CONFIG };
@@ -108,6 +119,7 @@ int main(int argc, char **argv)
 	if (o.check)
 		return check(o.config);
 	o.config = absolute(o.config);
+	raise_limit();
 	signal(SIGPIPE, SIG_IGN);
 	return supervisor_run(&o);
 }

@@ -333,8 +333,8 @@ static void leave_further(struct supervisor *s)
 	if (priority != INT_MIN) {
 		for (struct process *p = s->processes; p; p = p->by_name.next)
 			if (is_people_s(p) && goes_with_us(p) && process_state_is_up(p->state) &&
-			    p->state != PROCESS_STOPPING && p->def->program->priority == priority &&
-			    !has_living_child(s, p))
+			    (p->state != PROCESS_STOPPING || !p->escalate) &&
+			    p->def->program->priority == priority && !has_living_child(s, p))
 				(void)process_ask_stop(p, &foster);
 		return;
 	}

@@ -224,6 +224,7 @@ void tree_clean(struct process *p)
 	}
 	if (p->cleaning)
 		return;
+	ev_timer_stop(s->loop, &s->clean_again); /* it does not wait for others' stubborn orphans */
 	p->cleaning = true;
 	p->next_clean = s->cleans;
 	s->cleans = p;

@@ -34,6 +34,21 @@ static void terminate_signals_once_and_returns(void **state)
 	fixture_down(f);
 }
 
+static void a_shutdown_does_not_wait_for_what_was_only_terminated(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+
+	fixture_start(f,
+		      X "stopwaitsecs = 0.2\n"
+			"command = @child@ tell 15 @dir@/said asked say @dir@/said up hold\n",
+		      "x");
+	fixture_expect_line(f, said, "up");
+	fixture_ctl_is(f, 0, "x: terminating\n", "", "terminate", "x");
+	fixture_expect_line(f, said, "asked");
+	fixture_down(f); /* it would hang */
+}
+
 static void stop_returns_when_the_process_is_gone(void **state)
 {
 	struct fixture *f = *state;
@@ -367,6 +382,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		fixture_test(terminate_signals_once_and_returns),
+		fixture_test(a_shutdown_does_not_wait_for_what_was_only_terminated),
 		fixture_test(stop_returns_when_the_process_is_gone),
 		fixture_test(stop_kills_after_stopwaitsecs),
 		fixture_test(the_stop_signal_is_the_programs),
