@@ -537,19 +537,27 @@ static void an_entry_that_is_not_there_is_named(void **state)
 	fixture_down(f);
 }
 
+/* A Python service that says its forkserver's PID and exits with 9 on SIGUSR1. It waits with sigwait():
+ * between Python's own look for signals and pause() one could get lost. */
+static void write_ninth_service(struct fixture *f)
+{
+	fixture_write_file(f, "service.py",
+			   "import os, signal, sys\n"
+			   "server = os.getpid()\n"
+			   "def main():\n"
+			   "    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})\n"
+			   "    fd = os.open(sys.argv[1], os.O_WRONLY)\n"
+			   "    os.write(fd, f'{server}\\n'.encode())\n"
+			   "    signal.sigwait({signal.SIGUSR1})\n"
+			   "    os._exit(9)\n");
+}
+
 static void children_outlive_their_forkserver_and_keep_their_status(void **state)
 {
 	struct fixture *f = *state;
 	struct fifo *up = fixture_fifo(f, "up");
 
-	fixture_write_file(f, "service.py",
-			   "import os, signal, sys\n"
-			   "server = os.getpid()\n"
-			   "def main():\n"
-			   "    signal.signal(signal.SIGUSR1, lambda *_: os._exit(9))\n"
-			   "    fd = os.open(sys.argv[1], os.O_WRONLY)\n"
-			   "    os.write(fd, f'{server}\\n'.encode())\n"
-			   "    while True: signal.pause()\n");
+	write_ninth_service(f);
 	pid_t pid = fixture_start(
 		f, PYTHON_SERVER PYTHON_PROGRAM "autorestart = false\nargs = @dir@/up\n", "x");
 	pid_t server = (pid_t)atoi(fixture_line(f, up));
@@ -572,14 +580,7 @@ static void a_status_survives_a_forkserver_that_dies_with_its_child(void **state
 	struct fixture *f = *state;
 	struct fifo *up = fixture_fifo(f, "up");
 
-	fixture_write_file(f, "service.py",
-			   "import os, signal, sys\n"
-			   "server = os.getpid()\n"
-			   "def main():\n"
-			   "    signal.signal(signal.SIGUSR1, lambda *_: os._exit(9))\n"
-			   "    fd = os.open(sys.argv[1], os.O_WRONLY)\n"
-			   "    os.write(fd, f'{server}\\n'.encode())\n"
-			   "    while True: signal.pause()\n");
+	write_ninth_service(f);
 	pid_t pid = fixture_start(
 		f, PYTHON_SERVER PYTHON_PROGRAM "autorestart = false\nargs = @dir@/up\n", "x");
 	for (int round = 0; round < 20; round++) {
