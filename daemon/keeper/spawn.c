@@ -18,7 +18,8 @@
 /* Room for the numbers themselves, descriptors, a directory, what was inherited, a report pipe. */
 #define STAGE_NUMBERS (SPAWN_FDS_MAX + SPAWN_FDS_MAX + 1 + SPAWN_INHERIT_MAX + 1)
 #define STACK_BYTES 65536
-#define BUSY_NS (2 * NS_PER_MS)
+#define BUSY_NS (3 * NS_PER_MS)
+#define AVERAGE_OF 8
 #define BUSY_FOR_NS NS_PER_S
 
 #ifndef CLONE_PIDFD
@@ -30,7 +31,8 @@ static struct {
 	int null_fd; /* what an unused number of the range refers to */
 	pid_t self;
 	bool careful; /* clone() with our flags does not work here */
-	uint64_t busy_until_ns; /* the cheap way took long: use the other until then */
+	uint64_t average_ns; /* what the cheap way takes lately */
+	uint64_t busy_until_ns; /* it took long: use the other until then */
 } stage = { .null_fd = -1 };
 
 static bool is_clear(const int *inherit, int first)
@@ -197,8 +199,12 @@ static int spawn_cheap_timed(struct spawn_child *child, struct spawn_result *ret
 	int r = spawn_cheap(child, ret, fail);
 	uint64_t ended_ns = clock_boot_ns();
 
-	if (ended_ns - began_ns > BUSY_NS)
+	stage.average_ns += (ended_ns - began_ns) / AVERAGE_OF;
+	stage.average_ns -= stage.average_ns / AVERAGE_OF;
+	if (stage.average_ns > BUSY_NS) {
 		stage.busy_until_ns = ended_ns + BUSY_FOR_NS;
+		stage.average_ns = 0;
+	}
 	return r;
 }
 
