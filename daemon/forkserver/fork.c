@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "daemon/forkserver/atfork.h"
+
 #ifdef __s390__
 #error "clone(2) takes its arguments in another order here"
 #endif
@@ -52,16 +54,19 @@ pid_t fork_copy(int *ret_pidfd)
 	pid_t pid;
 
 	fflush(NULL); /* or the child would print it again */
+	atfork_prepare();
 	(void)syscall(SYS_get_robust_list, 0, &robust, &robust_len);
 	block_signals(&before);
 	pid = raw_clone(ret_pidfd);
 	if (pid == 0) {
 		if (robust)
 			(void)syscall(SYS_set_robust_list, robust, robust_len);
+		atfork_child();
 		return 0;
 	}
 	if (pid < 0)
 		pid = -errno;
+	atfork_parent();
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return pid;
 }

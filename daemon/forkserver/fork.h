@@ -6,8 +6,8 @@
  * have reaped it before we could open one.
  *
  * A copy made without fork(3) lacks what the C library does in the child. fork_copy() makes up for
- * it: the thread's own id, the list of robust mutexes, and pthread_atfork(3) handlers, of which a
- * record is kept by standing in for __register_atfork(). Locks need no care: we have one thread.
+ * it: the thread's own id, the list of robust mutexes, and pthread_atfork(3) handlers (atfork.h). Locks
+ * need no care: we have one thread.
  *
  * Both calls block all signals in the child, which unblocks them when it has set its handlers. */
 #ifndef FOSTER_FORKSERVER_FORK_H

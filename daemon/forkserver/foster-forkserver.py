@@ -35,6 +35,7 @@ import signal
 import socket
 import struct
 import sys
+from _signal import SIG_DFL, signal as set_handler  # signal's without enums, dear in a child
 
 LINK_FD = 3
 VERSION = 1
@@ -204,7 +205,7 @@ class Plan:
             yield STEP_LIMITS, forgo_privileges, (ctypes.CDLL(None, use_errno=True),)
         if self.way == EXECUTE:
             for number in IGNORED_BY_PYTHON:
-                yield STEP_EXEC, signal.signal, (number, signal.SIG_DFL)
+                yield STEP_EXEC, set_handler, (number, SIG_DFL)
             yield STEP_EXEC, execute, (self.paths, self.argv, dict(os.environb))
             return
         if self.flags & DIRECTORY_FD or self.directory:
@@ -469,8 +470,8 @@ class Server:
         """In the child: become one that knows nothing of its server, and wait."""
         try:
             signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            set_handler(signal.SIGTERM, SIG_DFL)
+            set_handler(signal.SIGINT, signal.default_int_handler)
             self.epoll.close()
             for low, high in gaps([LINK_FD, channel]):
                 close_range(low, high)
@@ -669,12 +670,11 @@ def begin(server, key, data, fds, channel):
     step = STEP_SERVER
     try:
         plan = Plan(key, data, fds)
-        calls = list(plan.calls(server, channel))
         for assignment in plan.env:
             name, value = assignment.split(b"=", 1)
             os.environb[name] = value
         sys.argv[:] = map(os.fsdecode, plan.argv)
-        for step, function, arguments in calls:
+        for step, function, arguments in list(plan.calls(server, channel)):
             function(*arguments)
         if plan.way == CALL:
             step = STEP_PARENT
@@ -686,17 +686,16 @@ def begin(server, key, data, fds, channel):
         give_up(channel, step, errno.EPERM if step == STEP_LIMITS else errno.EINVAL, str(e))
     server.link.socket.detach()  # closed long since
     found = find_entry(plan.entry, channel)
-    os.write(channel, FOUND)
-    if os.read(channel, 1) != LEAVE:
-        os._exit(127)
-    os.close(channel)
+    await_leave(channel)
     return found
 
 
 def give_up(channel, step, err, text=""):
     text = text.encode(errors="backslashreplace")[:TEXT_BYTES_MAX]
-    os.write(channel, TWO.pack(step, err) + text)
-    os._exit(127)
+    try:
+        os.write(channel, TWO.pack(step, err) + text)
+    finally:  # the server may be gone
+        os._exit(127)
 
 
 def tell_keeper(link, key, channel):
@@ -741,6 +740,17 @@ def find_entry(entry, channel):
         sys.excepthook(type(e), e, e.__traceback__)
         flush_output()
         give_up(channel, STEP_ENTRY, 0, "%s: %s: %s" % (entry, type(e).__name__, e))
+
+
+def await_leave(channel):
+    try:
+        os.write(channel, FOUND)
+        leave = os.read(channel, 1)
+    except OSError:
+        leave = None  # the server is gone, and the keeper was not told
+    if leave != LEAVE:
+        os._exit(127)
+    os.close(channel)
 
 
 # ---- main ------------------------------------------------------------------------------------
@@ -798,7 +808,10 @@ def main(modules):
     gc.disable()
     gc.freeze()
     server.hello()
-    mine = server.serve()
+    try:
+        mine = server.serve()
+    except (BrokenPipeError, ConnectionResetError):
+        mine = None  # the keeper is gone and left something unread
     if mine:
         sys.exit(begin(server, *mine)())
     server.kill_daemons()

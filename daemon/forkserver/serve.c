@@ -2,10 +2,8 @@
 
 #include <dirent.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "daemon/base/buf.h"
 #include "daemon/base/fd.h"
@@ -314,24 +312,14 @@ static void on_spawn(struct server *s, const struct link_message *m)
 	plan_done(&p);
 }
 
-/* The keeper no longer wants what has not begun. What has is the keeper's own. */
-static void on_reap(struct server *s, const struct link_head *h)
-{
-	const struct serve_child *c = find(s, h->slot);
-
-	if (c && c->incarnation == h->incarnation && c->channel >= 0)
-		(void)syscall(SYS_pidfd_send_signal, c->pidfd, SIGKILL, NULL, 0);
-}
-
 static void on_message(void *data, const struct link_message *m)
 {
 	struct server *s = data;
 
 	if (m->head->type == LINK_SPAWN)
 		on_spawn(s, m);
-	else if (m->head->type == LINK_REAP)
-		on_reap(s, m->head);
-	else
+	else if (m->head->type !=
+		 LINK_REAP) /* reaping is the keeper's affair: they are its children */
 		log_error("forkserver", "the keeper sent a message of type %u (%s)", m->head->type,
 			  link_type_name(m->head->type));
 }
@@ -431,6 +419,8 @@ static int turn(struct server *s)
 		r = link_receive(&s->link, on_message, s);
 	if (r == -EAGAIN)
 		r = 1;
+	if (r == -ECONNRESET) /* the keeper is gone and left something unread */
+		r = 0;
 	if (r > 0 && flush(s) == 0)
 		give_leave(s);
 	return r;
