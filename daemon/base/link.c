@@ -288,12 +288,14 @@ int link_receive(struct link *l, void (*on_message)(void *data, const struct lin
 			      .msg_control = control.bytes,
 			      .msg_controllen = sizeof control.bytes };
 	struct datagram d = { 0 };
+	int r, reset = 0;
 	ssize_t n;
-	int r;
 
+	/* A peer that has gone with messages of ours unread resets the connection; that is told once, and
+	 * what it had said before can still be read. */
 	do
 		n = recvmsg(l->fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
+	while (n < 0 && (errno == EINTR || (errno == ECONNRESET && !reset++)));
 	if (n < 0)
 		return -errno;
 	if (n == 0)

@@ -173,6 +173,7 @@ static bool choose_parent(struct defining *d)
 {
 	const char *said = d->def.parent;
 
+	keeper_catch_up(d->s);
 	d->caller = caller_process(d->s, d->peer);
 	if (!said && d->params.transient == PARAM_TRUE)
 		said = "session";

@@ -184,6 +184,21 @@ static void what_was_sent_before_the_end_is_still_received(void **state)
 	assert_int_equal(s.n, 1);
 }
 
+static void what_was_said_before_a_reset_is_still_received(void **state)
+{
+	struct seen s = { .kept_fd = -1 };
+	struct ends *e = *state;
+
+	assert_int_equal(send_text(&e->theirs, LINK_SPAWN, "unread", NULL, 0), 0);
+	assert_int_equal(link_flush(&e->theirs), 0);
+	assert_int_equal(send_text(&e->ours, LINK_FAILED, "why", NULL, 0), 0);
+	assert_int_equal(link_flush(&e->ours), 0);
+	close_fd(&e->ours.fd); /* with a message in it */
+	assert_int_equal(link_receive(&e->theirs, on_message, &s), 1);
+	assert_string_equal(s.text, "why");
+	assert_int_equal(link_receive(&e->theirs, on_message, &s), 0);
+}
+
 static void strings_must_end_within_the_body(void **state)
 {
 	static const unsigned char body[] = { 'a', 0, 'b', 'c' };
@@ -215,6 +230,7 @@ int main(void)
 		TEST(a_full_socket_says_so_and_loses_nothing),
 		TEST(bytes_that_are_no_message_are_refused_whole),
 		TEST(what_was_sent_before_the_end_is_still_received),
+		TEST(what_was_said_before_a_reset_is_still_received),
 		TEST(strings_must_end_within_the_body),
 		TEST(every_step_has_a_word),
 	};
