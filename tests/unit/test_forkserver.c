@@ -878,7 +878,7 @@ static void an_idle_python_server_sleeps(void **state)
 {
 	struct rig *r = python_with("def main(): return 4\n");
 	auto_buf struct buf out = { 0 };
-	char before[64];
+	char before[256];
 
 	(void)state;
 	assert_int_equal(WEXITSTATUS(run_entry(r, 1, "service:main", &out)), 4);
