@@ -135,6 +135,9 @@ $(B)/flags: FORCE | $(B)
 .PHONY: FORCE
 FORCE:
 
+# Runs on a stack of its own that nobody unwinds, which the address sanitizer cannot follow.
+$(B)/obj/daemon/keeper/spawn_child.o: override CFLAGS += $(if $(SAN),-fno-sanitize=all)
+
 $(B)/obj/%.o: %.c $(B)/flags | $(B)/deps-ok
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)

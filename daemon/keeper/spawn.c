@@ -113,11 +113,6 @@ static void clear_stage(int end)
 
 /* ---- the cheap way ------------------------------------------------------------------------- */
 
-static int on_our_memory(void *data)
-{
-	spawn_child(data);
-}
-
 /* Alone in its function, which may not be inlined: the child must not share a frame with code that
  * goes on in the parent. */
 __attribute__((noinline)) static pid_t clone_and_wait(struct spawn_child *child, int *ret_pidfd)
@@ -125,7 +120,7 @@ __attribute__((noinline)) static pid_t clone_and_wait(struct spawn_child *child,
 	static alignas(16) char stack[STACK_BYTES];
 	int flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD | SIGCHLD;
 
-	return clone(on_our_memory, stack + sizeof stack, flags, child, ret_pidfd);
+	return clone(spawn_child_on_stack, stack + sizeof stack, flags, child, ret_pidfd);
 }
 
 static int spawn_cheap(struct spawn_child *child, struct spawn_result *ret, struct spawn_fail *fail)

@@ -121,6 +121,11 @@ static enum link_step prepare_and_exec(const struct spawn_child *c)
 	return LINK_STEP_EXEC;
 }
 
+int spawn_child_on_stack(void *data)
+{
+	spawn_child(data);
+}
+
 _Noreturn void spawn_child(const struct spawn_child *c)
 {
 	c->fail->step = prepare_and_exec(c);

@@ -23,4 +23,8 @@ struct spawn_child {
  * exits with 127, or 126 when it could not even report. */
 _Noreturn void spawn_child(const struct spawn_child *c);
 
+/* The same, as clone(2) wants it; data is a struct spawn_child. Compiled, as all of spawn_child.c,
+ * without sanitizers: they would take the stack that each child leaves behind for that of the next. */
+int spawn_child_on_stack(void *data);
+
 #endif
