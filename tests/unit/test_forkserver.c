@@ -3,6 +3,7 @@
 #include <grp.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "tests/unit/forkserver_rig.h"
 
@@ -854,6 +855,55 @@ static void no_entry_runs_that_the_keeper_has_not_heard_of(void **state)
 	rig_end(r);
 }
 
+static bool was_told_of(const struct rig *r, int pid)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		if (r->answers[i].type == LINK_FORKED && r->answers[i].pid == pid)
+			return true;
+	return false;
+}
+
+/* Of modules that were preloaded, and of one that is imported in the child: each entry that ran had
+ * been told of, whenever the server was killed. */
+static void a_server_killed_at_any_moment_has_run_nothing_untold(void **state)
+{
+	unsigned ran = 0;
+
+	(void)state;
+	for (useconds_t round = 0; round < 40; round++) {
+		const char *const module =
+			"import os\n"
+			"def main():\n"
+			"    fd = os.open(os.environ['DIR'] + '/ran', os.O_WRONLY |\n"
+			"                 os.O_CREAT | os.O_APPEND)\n"
+			"    os.write(fd, b'%d\\n' % os.getpid())\n";
+		struct rig *r = python_with(module);
+		int n;
+
+		rig_write(r, "late.py", module);
+		for (uint32_t i = 0; i < 8; i++)
+			rig_ask_later(r, &(struct rig_plan){ .slot = i,
+							     .entry = i % 2 ? "late:main"
+									    : "service:main" });
+		assert_int_equal(link_flush(&r->link), 0);
+		usleep(round * 400);
+		rig_kill_server(r);
+		do { /* until nobody is left who could tell */
+			struct pollfd p = { .fd = r->link.fd, .events = POLLIN };
+
+			assert_int_equal(poll(&p, 1, RIG_DEADLINE_MS), 1);
+			n = link_receive(&r->link, rig_on_message, r);
+		} while (n == 1);
+		while (waitpid(-1, NULL, 0) > 0)
+			;
+		auto_free char *pids = rig_read(rig_path(r, "ran"));
+		for (const char *at = pids; *at; at = strchr(at, '\n') + 1, ran++)
+			assert_true(was_told_of(r, (int)strtol(at, NULL, 10)));
+		rig_end(r);
+	}
+	assert_true(ran > 0);
+}
+
 static void a_killed_spare_is_no_loss(void **state)
 {
 	struct rig *r = python_with("def main(): return 4\n");
@@ -898,8 +948,20 @@ static enum rig_kind native = RIG_NATIVE, python = RIG_PYTHON, perl = RIG_PERL;
 #define OWN(test) cmocka_unit_test_teardown(test, rig_teardown)
 #define ALL(test) ONE(test, native), ONE(test, python), ONE(test, perl)
 
+/* As fosterd does at its start: whoever runs the tests may ignore signals, also those that the C
+ * library keeps for itself. */
+static void reset_signals(void)
+{
+	unsigned long by_default[4] = { 0 }; /* the kernel's struct sigaction */
+
+	for (int n = 1; n < NSIG; n++)
+		(void)syscall(SYS_rt_sigaction, n, by_default, NULL, sizeof(unsigned long));
+}
+
 int main(void)
 {
+	reset_signals();
+
 	const struct CMUnitTest tests[] = {
 		ALL(a_program_gets_its_arguments_and_environment),
 		ALL(a_plan_too_large_for_a_datagram_is_carried_out),
@@ -937,6 +999,7 @@ int main(void)
 		OWN(a_module_that_cannot_be_preloaded_is_told_with_its_traceback),
 		OWN(a_module_that_starts_a_thread_is_refused_by_name),
 		OWN(no_entry_runs_that_the_keeper_has_not_heard_of),
+		OWN(a_server_killed_at_any_moment_has_run_nothing_untold),
 		OWN(a_killed_spare_is_no_loss),
 		OWN(an_idle_python_server_sleeps),
 	};
