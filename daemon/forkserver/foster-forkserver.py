@@ -360,7 +360,7 @@ class Server:
             lacks_spare = self.wants_spare and not self.spare
             events = self.epoll.poll(SPARE_DELAY_S if lacks_spare else None)
             if not events and lacks_spare:
-                mine = self.make_spare(True)
+                mine, self.spare = self.make_child(None)
                 if mine:
                     return mine
             asked = False
@@ -392,7 +392,7 @@ class Server:
     # -- requests
 
     def start(self, key, data, fds):
-        """Hand a plan to a child. Returns as make_spare() does."""
+        """Hand a plan to a child. Returns as serve() does."""
         if key in self.children:
             self.hear_starting()
             if self.children[key].told:
@@ -402,10 +402,14 @@ class Server:
             self.fail(key, STEP_SERVER, 0, "preload %s started a thread: %s" %
                       (self.threaded or "(later)", ", ".join(thread_names())))
             return None
-        mine = None if self.spare else self.make_spare(False)
+        mine, child = None, self.spare
+        if child:
+            self.hand_over(child, data, fds)
+        else:
+            mine, child = self.make_child((key, data, fds))
         if mine:
             return mine
-        child, self.spare, self.wants_spare = self.spare, None, True
+        self.spare, self.wants_spare = None, True
         if not child:
             self.fail(key, STEP_FORK, errno.EAGAIN, "")
             return None
@@ -417,11 +421,16 @@ class Server:
             self.starting.append(child)
         else:
             self.watch(child.channel, self.on_channel, child)
+        return None
+
+    @staticmethod
+    def hand_over(child, data, fds):
+        link = socket.SocketType(fileno=child.channel)
         try:
-            send(child.channel, data, fds)
+            link.sendmsg([data], rights(fds), socket.MSG_NOSIGNAL)
         except OSError:
             pass  # it has been killed: its end tells
-        return None
+        link.detach()
 
     def reap(self, key):
         child = self.children.get(key)
@@ -429,14 +438,14 @@ class Server:
             del self.children[key]
             self.release(child)
 
-    # -- the spare
+    # -- making children
 
-    def make_spare(self, rehearses):
-        """Fork. In the server None, with the spare where there was one to be had; in the child, when
-        it has got its plan: that, with its channel."""
+    def make_child(self, request):
+        """Fork: for a request, or else the spare. In the server: None, and the child, if there is one.
+        In the child, when it has a request: that, with its channel; and anything."""
         self.wants_spare = False  # if this fails, until the next request
         if count_threads() > 1:
-            return None
+            return None, None
         self.hear_starting()
         flush_output()  # or the child would print it again
         ends = []
@@ -447,44 +456,26 @@ class Server:
         except OSError as e:
             close_all(ends)
             print("foster-forkserver.py: cannot fork:", e, file=sys.stderr, flush=True)
-            return None
+            return None, None
         if pid == 0:
-            return self.be_spare(ends[1], rehearses)
-        os.close(ends[1])
-        self.adopt(pid, ends[0])
-        return None
-
-    def adopt(self, pid, channel):
-        try:
-            child = Child(pid, os.pidfd_open(pid), channel)
-        except OSError as e:
-            os.close(channel)  # the spare sees that and ends
-            os.waitpid(pid, 0)
-            print("foster-forkserver.py: cannot watch a child:", e, file=sys.stderr, flush=True)
-            return
-        os.set_blocking(channel, False)
+            return self.be_child(request, ends[1]), None
+        os.close(ends[1])  # which leaves room for the pidfd
+        child = Child(pid, os.pidfd_open(pid), ends[0])
+        os.set_blocking(child.channel, False)
         self.watch(child.pidfd, self.on_end, child)
-        self.spare = child
+        return None, child
 
-    def be_spare(self, channel, rehearses):
-        """In the child: become one that knows nothing of its server, and wait."""
+    def be_child(self, request, channel):
+        """In the child: become one that knows nothing of its server; wait for the request."""
         try:
             signal.set_wakeup_fd(-1)
             set_handler(signal.SIGTERM, SIG_DFL)
             set_handler(signal.SIGINT, signal.default_int_handler)
             self.epoll.close()
-            for low, high in gaps([LINK_FD, channel]):
+            for low, high in gaps([LINK_FD, channel, *(request[2] if request else ())]):
                 close_range(low, high)
             gc.enable()
-            if rehearses:
-                rehearse(self, channel)
-            link = socket.SocketType(fileno=channel)
-            messages = receive(link)
-            link.detach()
-            if messages is None:
-                os._exit(0)
-            _, key, data, fds = next(messages)
-            return key, data, fds, channel
+            return (*(request or await_request(self, channel)), channel)
         except BaseException as e:  # it must not go on as a second server
             sys.excepthook(type(e), e, e.__traceback__)
             os._exit(127)
@@ -604,14 +595,6 @@ def close_all(fds):
         os.close(fd)
 
 
-def send(channel, data, fds):
-    link = socket.SocketType(fileno=channel)
-    try:
-        link.sendmsg([data], rights(fds), socket.MSG_NOSIGNAL)
-    finally:
-        link.detach()
-
-
 def count_threads():
     try:
         return os.stat("/proc/self/task").st_nlink - 2  # "." and ".."; a thread is a directory
@@ -705,6 +688,18 @@ def tell_keeper(link, key, channel):
     os.write(channel, TOLD)
     link.socket.detach()
     close_range(3, FD_LAST)
+
+
+def await_request(server, channel):
+    """As the spare. The process ends with its server."""
+    rehearse(server, channel)
+    link = socket.SocketType(fileno=channel)
+    messages = receive(link)
+    link.detach()
+    if messages is None:
+        os._exit(0)
+    _, key, data, fds = next(messages)
+    return key, data, fds
 
 
 def rehearse(server, channel):
