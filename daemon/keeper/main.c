@@ -171,7 +171,7 @@ static int prepare(struct keeper *k)
 	int r;
 
 	k->inherit = note_inherited();
-	r = spawn_init(k->inherit, SD_LISTEN_FDS_START + sd_listen_fds(0));
+	r = spawn_init();
 	if (r < 0)
 		return r;
 	k->null_fd = spawn_null_fd();

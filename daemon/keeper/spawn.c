@@ -12,8 +12,6 @@
 #include "daemon/base/mem.h"
 #include "daemon/keeper/spawn_child.h"
 
-#define STAGE_DEFAULT \
-	3 /* the lowest that can be: what lies below is copied and closed for each child */
 #define STDIO_NUMBERS 3
 /* Room for the numbers themselves, descriptors, a directory, what was inherited, a report pipe. */
 #define STAGE_NUMBERS (SPAWN_FDS_MAX + SPAWN_FDS_MAX + 1 + SPAWN_INHERIT_MAX + 1)
@@ -35,19 +33,19 @@ static struct {
 	uint64_t busy_until_ns; /* it took long: use the other until then */
 } stage = { .null_fd = -1 };
 
-static bool is_clear(const int *inherit, int first)
+static bool is_clear(int first)
 {
-	for (; *inherit >= 0; inherit++)
-		if (*inherit >= first && *inherit < first + STAGE_NUMBERS)
+	for (int fd = first; fd < first + STAGE_NUMBERS; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
 			return false;
 	return true;
 }
 
-int spawn_init(const int *inherit, int lowest)
+int spawn_init(void)
 {
-	int first = lowest > STAGE_DEFAULT ? lowest : STAGE_DEFAULT;
+	int first = STDIO_NUMBERS; /* what lies below is copied and closed for each child */
 
-	while (!is_clear(inherit, first))
+	while (!is_clear(first))
 		first++;
 	auto_close int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (fd < 0)

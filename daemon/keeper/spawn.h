@@ -54,10 +54,10 @@ struct spawn_result {
 	int report_fd; /* >= 0: the careful way: read a struct spawn_fail, or end of file = executed */
 };
 
-/* Reserve the staging range: at or above lowest, clear of the inherited descriptors (at most
- * SPAWN_INHERIT_MAX, ended by -1). Call once, before anything else is opened, so that the range is
- * low and a child's table small. Our own descriptor 0 becomes /dev/null. 0 or -errno. */
-int spawn_init(const int *inherit, int lowest);
+/* Reserve the staging range: the lowest numbers in a row of which none is open now. Call once, after
+ * the inherited descriptors are noted and before anything else is opened, so that the range is low and
+ * a child's table small. Our own descriptor 0 becomes /dev/null. 0 or -errno. */
+int spawn_init(void);
 
 /* A descriptor of /dev/null: one that costs nothing to pass on. */
 int spawn_null_fd(void);

@@ -164,7 +164,7 @@ static int set_up(void **state)
 	(void)state;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
-	return spawn_init(nothing_inherited, 3);
+	return spawn_init();
 }
 
 int main(void)
