@@ -20,10 +20,6 @@
 #define AVERAGE_OF 8
 #define BUSY_FOR_NS NS_PER_S
 
-#ifndef CLONE_PIDFD
-#define CLONE_PIDFD 0x1000
-#endif
-
 static struct {
 	int first; /* of the staging range */
 	int null_fd; /* what an unused number of the range refers to */
@@ -109,34 +105,39 @@ static void clear_stage(int end)
 		(void)dup3(stage.null_fd, fd, O_CLOEXEC);
 }
 
+/* Our child is not reaped yet: the PID is its own. CLONE_PIDFD would take a number while the child
+ * shares our table, and that table the kernel extends only after an RCU grace period (fs/file.c,
+ * expand_fdtable(); 8 ms, measured, at each doubling). */
+static int open_pidfd(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
 /* ---- the cheap way ------------------------------------------------------------------------- */
 
 /* Alone in its function, which may not be inlined: the child must not share a frame with code that
  * goes on in the parent. */
-__attribute__((noinline)) static pid_t clone_and_wait(struct spawn_child *child, int *ret_pidfd)
+__attribute__((noinline)) static pid_t clone_and_wait(struct spawn_child *child)
 {
 	static alignas(16) char stack[STACK_BYTES];
-	int flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD | SIGCHLD;
 
-	return clone(spawn_child_on_stack, stack + sizeof stack, flags, child, ret_pidfd);
+	return clone(spawn_child_on_stack, stack + sizeof stack,
+		     CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, child);
 }
 
 static int spawn_cheap(struct spawn_child *child, struct spawn_result *ret, struct spawn_fail *fail)
 {
-	int pidfd = -1;
-	pid_t pid;
+	pid_t pid = clone_and_wait(child);
 
-	pid = clone_and_wait(child, &pidfd);
 	if (pid < 0) {
 		*fail = (struct spawn_fail){ LINK_STEP_FORK, errno };
 		return -1;
 	}
 	if (fail->step != LINK_STEP_NONE) { /* the child wrote it, and exits */
-		close(pidfd);
 		waitpid(pid, NULL, 0);
 		return -1;
 	}
-	*ret = (struct spawn_result){ .pid = pid, .pidfd = pidfd, .report_fd = -1 };
+	*ret = (struct spawn_result){ .pid = pid, .pidfd = open_pidfd(pid), .report_fd = -1 };
 	return 0;
 }
 
@@ -169,7 +170,7 @@ static int spawn_careful(struct spawn_child *child, struct spawn_result *ret,
 		return -1;
 	*ret = (struct spawn_result){
 		.pid = pid,
-		.pidfd = (int)syscall(SYS_pidfd_open, pid, 0), /* unreaped: the PID is its own */
+		.pidfd = open_pidfd(pid),
 		.report_fd = take_fd(read_end),
 	};
 	return 0;
@@ -203,7 +204,7 @@ static int spawn_cheap_timed(struct spawn_child *child, struct spawn_result *ret
 
 /* ---- both ---------------------------------------------------------------------------------- */
 
-/* Whether the kernel (or valgrind in front of it) knows neither CLONE_PIDFD nor UNSHARE. */
+/* Whether the kernel (or valgrind in front of it) does not know these flags together. */
 static bool is_unknown_to_kernel(const struct spawn_fail *f)
 {
 	return f->step == LINK_STEP_FORK && (f->err == EINVAL || f->err == ENOSYS);
