@@ -11,6 +11,7 @@
  *   parts.c      supervisor and logger: start, watch, replace
  *   request.c    one function a request
  *   slot.c       a slot's life: spawn, end, acknowledge, report
+ *   plan.c       from a SPAWN message to what spawn() wants
  *   server.c     forkservers
  *   hold.c       descriptors held for the supervisor
  *   notify.c     what systemd is told
@@ -46,6 +47,7 @@ struct held;
 struct report;
 
 /* What the keeper knows of a slot and the table does not hold. */
+struct spawn_plan;
 struct slot {
 	struct keeper *keeper;
 	ev_io on_pidfd; /* fd -1 when none: its end is found by SIGCHLD or told by the forkserver */
@@ -176,8 +178,22 @@ void slot_watch(struct keeper *k, uint32_t slot, bool on); /* its pidfd */
 void slot_report(struct keeper *k, uint32_t slot); /* at the end of the turn */
 void slots_send_reports(struct keeper *k);
 int slot_send(struct keeper *k, uint32_t slot, bool with_name);
-int slot_log_pipe(struct keeper *k, uint32_t slot, int stream); /* descriptor or -errno */
 uint32_t slot_index(const struct keeper *k, const struct slot *s);
+
+/* plan.c */
+
+/* The slot's pipe for stream 1 or 2, made on first use; the slot's. -errno. */
+int slot_log_pipe(struct keeper *k, uint32_t slot, int stream);
+
+/* What will be descriptors 0, 1 and 2 of the child, then, if it came with the message, its directory:
+ * at most 4, which stay their owners'. 0 or -errno. */
+int plan_fds(struct keeper *k, const struct link_message *m, const struct link_spawn *l,
+	     int *ret_fds, unsigned *ret_n_fds);
+
+/* The plan of a child of ours. Its pointers lead into the message, and are good until the next call.
+ * 0, -EPROTO when the message is too short, or -ENOMEM. */
+int plan_read(const struct keeper *k, const struct link_message *m, const struct link_spawn *l,
+	      const int *fds, unsigned n_fds, struct spawn_plan *ret);
 
 /* server.c */
 struct server *server_new(struct keeper *k, uint32_t slot, int *ret_child_end);

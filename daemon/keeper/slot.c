@@ -14,10 +14,6 @@
 
 #define PIDFS_MAGIC 0x50494446 /* Linux >= 6.9: a pidfd's inode is unique in a boot */
 
-/* The pointers of one plan: paths, argv, envp. Grown as needed, never given back. */
-static const char **vector;
-static size_t vector_len;
-
 int slots_init(struct keeper *k)
 {
 	k->slots = calloc(TABLE_SLOTS, sizeof *k->slots); /* pages come with use */
@@ -285,140 +281,6 @@ void slot_signal(struct keeper *k, uint32_t slot, uint64_t incarnation, const st
 
 /* ---- spawning -------------------------------------------------------------------------------- */
 
-static int open_both_ways(int *ret_fd)
-{
-	char path[40];
-	int ends[2];
-	int fd;
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
-	snprintf(path, sizeof path, "/proc/self/fd/%d", ends[0]);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		fd = -errno;
-	close(ends[0]);
-	close(ends[1]);
-	if (fd < 0)
-		return fd;
-	*ret_fd = fd;
-	return 0;
-}
-
-/* The slot's pipe for stream 1 or 2, made on first use. A child may have made it non-blocking. */
-int slot_log_pipe(struct keeper *k, uint32_t slot, int stream)
-{
-	int *fd = &k->slots[slot].log_fds[stream - 1];
-	int r = *fd < 0 ? open_both_ways(fd) : fd_set_nonblocking(*fd, false);
-
-	return r < 0 ? r : *fd;
-}
-
-static int stdin_pipe(struct keeper *k, uint32_t slot)
-{
-	int *fd = &k->slots[slot].stdin_fd;
-	int r = *fd < 0 ? open_both_ways(fd) : fd_set_nonblocking(*fd, false);
-
-	return r < 0 ? r : *fd;
-}
-
-static int stdio_fd(struct keeper *k, uint32_t slot, const struct link_message *m,
-		    const struct link_spawn *plan, int stream, unsigned *used, const int *fds)
-{
-	switch ((enum link_stdio)plan->stdio[stream]) {
-	case LINK_STDIO_NULL:
-		return k->null_fd;
-	case LINK_STDIO_FD:
-		return *used < m->n_fds ? m->fds[(*used)++] : -EBADF;
-	case LINK_STDIO_LOG:
-		return stream ? slot_log_pipe(k, slot, stream) : -EINVAL;
-	case LINK_STDIO_STDOUT:
-		return stream == 2 ? fds[1] : -EINVAL;
-	case LINK_STDIO_PIPE:
-		return stream == 0 ? stdin_pipe(k, slot) : -EINVAL;
-	case LINK_STDIO_OWN:
-		return stream ? STDERR_FILENO : -EINVAL;
-	case LINK_STDIO_MAX:
-		break;
-	}
-	return -EINVAL;
-}
-
-/* Descriptors 0, 1 and 2 of the child, then, if it comes with the plan, its directory. */
-static int gather_fds(struct keeper *k, const struct link_message *m, const struct link_spawn *plan,
-		      int *ret_fds, unsigned *ret_n_fds)
-{
-	unsigned used = 0;
-
-	for (int stream = 0; stream < 3; stream++) {
-		ret_fds[stream] = stdio_fd(k, m->head->slot, m, plan, stream, &used, ret_fds);
-		if (ret_fds[stream] < 0)
-			return ret_fds[stream];
-	}
-	*ret_n_fds = 3;
-	if (plan->flags & LINK_SPAWN_DIRECTORY_FD) {
-		if (used >= m->n_fds)
-			return -EBADF;
-		ret_fds[(*ret_n_fds)++] = m->fds[used];
-	}
-	return 0;
-}
-
-static int grow_vector(size_t len)
-{
-	const char **v;
-
-	if (len <= vector_len)
-		return 0;
-	v = realloc(vector, len * sizeof *v);
-	if (!v)
-		return -ENOMEM;
-	vector = v;
-	vector_len = len;
-	return 0;
-}
-
-static const char **take_strings(const struct link_message *m, size_t *at, const char **to,
-				 size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		*to = link_take_str(m, at);
-		if (!*to++)
-			return NULL;
-	}
-	*to++ = NULL;
-	return to;
-}
-
-/* Turn the message into a plan whose pointers lead into the message. */
-static int read_plan(const struct link_message *m, const struct link_spawn *l, struct spawn_plan *p)
-{
-	size_t at = sizeof *l, n = (size_t)l->n_path + l->n_argv + l->n_env + 3;
-	const char **next;
-
-	if (l->n_path > m->len || l->n_argv > m->len || l->n_env > m->len || l->n_groups > m->len)
-		return -EPROTO;
-	p->groups = link_take(m, &at, l->n_groups * sizeof(gid_t));
-	p->directory = link_take_str(m, &at);
-	if (!p->groups || !p->directory ||
-	    !link_take_str(m, &at)) /* entry: a forkserver's affair */
-		return -EPROTO;
-	if (grow_vector(n) < 0)
-		return -ENOMEM;
-	p->paths = vector;
-	next = take_strings(m, &at, vector, l->n_path);
-	p->argv = (char *const *)next;
-	next = next ? take_strings(m, &at, next, l->n_argv) : NULL;
-	p->envp = (char *const *)next;
-	next = next ? take_strings(m, &at, next, l->n_env) : NULL;
-	p->flags = l->flags;
-	p->n_groups = l->n_groups;
-	p->uid = l->uid;
-	p->gid = l->gid;
-	p->umask = l->umask;
-	return next ? 0 : -EPROTO;
-}
-
 /* A careful spawn whose child has not yet said how it went. */
 struct report {
 	struct keeper *keeper;
@@ -509,14 +371,11 @@ static void begin(struct keeper *k, uint32_t slot, uint64_t incarnation, const s
 
 static void carry_out(struct keeper *k, const struct link_message *m, const struct link_spawn *l)
 {
-	struct spawn_plan plan = { .directory_fd = -1,
-				   .nofile_soft = k->nofile.rlim_cur,
-				   .nofile_hard = k->nofile.rlim_max,
-				   .inherit = k->inherit };
+	struct spawn_plan plan;
 	uint32_t slot = m->head->slot;
 	int fds[4], server_end = -1;
 	unsigned n_fds;
-	int r = gather_fds(k, m, l, fds, &n_fds);
+	int r = plan_fds(k, m, l, fds, &n_fds);
 
 	if (r < 0) {
 		slot_failed(k, slot, LINK_STEP_PIPE, -r);
@@ -528,10 +387,7 @@ static void carry_out(struct keeper *k, const struct link_message *m, const stru
 			slot_failed(k, slot, LINK_STEP_SERVER, -r);
 		return;
 	}
-	memcpy(plan.fds, fds, sizeof fds[0] * 3);
-	plan.n_fds = 3;
-	plan.directory_fd = n_fds > 3 ? fds[3] : -1;
-	r = read_plan(m, l, &plan);
+	r = plan_read(k, m, l, fds, n_fds, &plan);
 	if (r == 0 && l->flags & LINK_SPAWN_SERVER) {
 		k->slots[slot].server = server_new(k, slot, &server_end);
 		r = k->slots[slot].server ? 0 : -errno;
