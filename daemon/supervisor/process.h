@@ -8,6 +8,7 @@
  *   process_state.c  the table of states
  *   process_event.c  facts to events, enter, the queue
  *   process_act.c    actions: requests to the keeper
+ *   process_plan.c   what keeper and logger are told before it runs: its streams, its plan
  *   process_note.c   what a successor must know, to and from a struct link_note
  *
  * Events are queued and drained before the loop waits, so no handler runs inside another. */
@@ -181,11 +182,14 @@ void process_resumed(struct process *p, uint64_t incarnation, const struct link_
 /* ---- process_act.c ----------------------------------------------------------------------------- */
 
 void process_act(struct process *p, enum process_act act);
-int process_send_spawn(struct process *p, char **ret_reason); /* 0 or -errno, perhaps in words */
 void process_send_signal(struct process *p, int number, enum link_scope scope);
-void process_send_logs(struct process *p); /* tell the logger its streams */
 void process_send_note(struct process *p);
 void process_acknowledge(struct process *p);
+
+/* ---- process_plan.c ---------------------------------------------------------------------------- */
+
+int process_send_spawn(struct process *p, char **ret_reason); /* 0 or -errno, perhaps in words */
+void process_send_logs(struct process *p); /* tell the logger its streams */
 /* The log file of stream 1 or 2 in path; 0, or -ENOENT (with *ret_why in words). */
 int process_log_path(const struct process *p, int stream, char *path, size_t size,
 		     const char **ret_why);

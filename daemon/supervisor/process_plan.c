@@ -1,0 +1,303 @@
+/* process_plan.c - what keeper and logger are told before a process runs: its streams, its plan */
+#include <fcntl.h>
+#include <systemd/sd-journal.h>
+
+#include "daemon/base/fd.h"
+#include "daemon/base/mem.h"
+#include "daemon/supervisor/env.h"
+#include "daemon/supervisor/localfs.h"
+#include "daemon/supervisor/process_internal.h"
+#include "daemon/supervisor/supervisor.h"
+#include "daemon/supervisor/users.h"
+
+#define LOG_MODE_AUTO 0600
+#define LOG_MODE_FILE 0644
+
+/* ---- logs ---------------------------------------------------------------------------------------- */
+
+static const struct conf_log *log_of(const struct process *p, int stream)
+{
+	return stream == 1 ? &p->def->out : &p->def->err;
+}
+
+static bool goes_to_logger(const struct process *p, int stream)
+{
+	enum conf_log_kind kind = log_of(p, stream)->kind;
+
+	if (p->origin == PROCESS_SERVER || (stream == 2 && p->def->program->redirect_stderr))
+		return false;
+	return kind == CONF_LOG_AUTO || kind == CONF_LOG_FILE || kind == CONF_LOG_STDOUT ||
+	       kind == CONF_LOG_STDERR;
+}
+
+int process_log_path(const struct process *p, int stream, char *path, size_t size,
+		     const char **ret_why)
+{
+	const struct conf_log *l = log_of(p, stream);
+	const struct conf_main *main = &p->supervisor->conf->main;
+	int n = -1;
+
+	*ret_why = "its output is not kept in a file";
+	if (stream == 2 && p->def->program->redirect_stderr)
+		return process_log_path(p, 1, path, size, ret_why);
+	if (l->kind == CONF_LOG_FILE) {
+		n = snprintf(path, size, "%s", l->path);
+	} else if (l->kind == CONF_LOG_AUTO) {
+		n = snprintf(path, size, "%s%s/%s-%s.log",
+			     main->childlogdir ? main->childlogdir : p->supervisor->runtime_dir,
+			     main->childlogdir ? "" : "/log", process_name(p),
+			     stream == 1 ? "stdout" : "stderr");
+	}
+	return n < 0 || (size_t)n >= size ? -ENOENT : 0;
+}
+
+static void send_log(struct process *p, int stream)
+{
+	const struct conf_log *l = log_of(p, stream);
+	const struct conf_program *program = p->def->program;
+	struct link_head h = { .type = LINK_LOG, .slot = p->slot };
+	struct link_log body = {
+		.stream = (uint32_t)stream,
+		.kind = l->kind == CONF_LOG_STDOUT   ? LINK_LOG_STDOUT
+			: l->kind == CONF_LOG_STDERR ? LINK_LOG_STDERR
+						     : LINK_LOG_FILE,
+		.maxbytes = l->maxbytes,
+		.backups = l->backups,
+		.mode = l->kind == CONF_LOG_AUTO ? LOG_MODE_AUTO : LOG_MODE_FILE,
+		.drop = program->log_full == CONF_DROP,
+		.format = (uint32_t)program->log_format,
+	};
+	char path[4096] = "", prefix[CONF_NAME_MAX + 8] = "";
+	const char *why;
+
+	(void)process_log_path(p, stream, path, sizeof path, &why);
+	if (program->log_prefix && body.kind != LINK_LOG_FILE)
+		snprintf(prefix, sizeof prefix, "%s | ", process_name(p));
+	struct link_part parts[] = { { &body, sizeof body },
+				     { path, strlen(path) + 1 },
+				     { prefix, strlen(prefix) + 1 },
+				     { process_name(p), strlen(process_name(p)) + 1 } };
+	keeper_send(p->supervisor, &h, parts, ARRAY_SIZE(parts), NULL, 0);
+}
+
+void process_send_logs(struct process *p)
+{
+	for (int stream = 1; stream <= 2; stream++)
+		if (goes_to_logger(p, stream))
+			send_log(p, stream);
+	p->logs_sent = true;
+}
+
+void process_forget_logs(struct process *p)
+{
+	for (int stream = 1; stream <= 2; stream++) {
+		struct link_head h = { .type = LINK_UNLOG, .slot = p->slot };
+		struct link_log body = { .stream = (uint32_t)stream };
+		struct link_part part = { &body, sizeof body };
+
+		if (p->logs_sent && goes_to_logger(p, stream))
+			keeper_send(p->supervisor, &h, &part, 1, NULL, 0);
+	}
+	p->logs_sent = false;
+}
+
+/* ---- the plan ------------------------------------------------------------------------------------ */
+
+static int explain(char **ret_reason, const char *what, int err)
+{
+	if (asprintf(ret_reason, "%s: %s", what, strerror(-err)) < 0)
+		*ret_reason = NULL;
+	return err;
+}
+
+/* stdin=PATH. Opening a FIFO must not wait for its writer; reading from it later should. */
+static int open_stdin(const char *path)
+{
+	auto_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : fd_set_nonblocking(fd, false);
+
+	return r < 0 ? r : take_fd(fd);
+}
+
+/* What a child's streams are; descriptors that go with the message are added to fds. */
+static int plan_stdio(struct process *p, struct link_spawn *l, int *fds, unsigned *n_fds,
+		      char **ret_reason)
+{
+	if (p->stdio[0] >= 0) { /* of `run`: the caller's own */
+		for (int i = 0; i < 3; i++) {
+			l->stdio[i] = LINK_STDIO_FD;
+			fds[(*n_fds)++] = p->stdio[i];
+		}
+		if (p->terminal)
+			l->flags |= LINK_SPAWN_TTY;
+		return 0;
+	}
+	l->stdio[0] = p->def->program->stdin_pipe ? LINK_STDIO_PIPE : LINK_STDIO_NULL;
+	if (p->def->program->stdin_path) {
+		int fd = open_stdin(p->def->program->stdin_path);
+
+		if (fd < 0)
+			return explain(ret_reason, p->def->program->stdin_path, fd);
+		l->stdio[0] = LINK_STDIO_FD;
+		fds[(*n_fds)++] = fd;
+	}
+	for (int stream = 1; stream <= 2; stream++) {
+		enum conf_log_kind kind = log_of(p, stream)->kind;
+
+		if (p->origin == PROCESS_SERVER || p->origin == PROCESS_HELPER)
+			l->stdio[stream] = LINK_STDIO_OWN;
+		else if (stream == 2 && p->def->program->redirect_stderr)
+			l->stdio[2] = LINK_STDIO_STDOUT;
+		else if (goes_to_logger(p, stream))
+			l->stdio[stream] = LINK_STDIO_LOG;
+		else if (kind == CONF_LOG_JOURNAL || kind == CONF_LOG_SYSLOG) {
+			int fd = sd_journal_stream_fd(process_name(p),
+						      stream == 1 ? LOG_INFO : LOG_WARNING, 0);
+
+			if (fd < 0)
+				return explain(ret_reason, "the journal", fd);
+			l->stdio[stream] = LINK_STDIO_FD;
+			fds[(*n_fds)++] = fd;
+		}
+	}
+	return 0;
+}
+
+/* What was opened for this spawn is the child's now; the descriptors of `run` are kept until it is
+ * known to live. */
+static void close_opened(const struct process *p, int *fds, unsigned n_fds)
+{
+	for (unsigned i = 0; i < n_fds && p->stdio[0] < 0; i++)
+		if (fds[i] != p->directory_fd)
+			close(fds[i]);
+}
+
+static void plan_ids(const struct process *p, struct link_spawn *l, const gid_t **ret_groups)
+{
+	const struct conf_program *program = p->def->program;
+	const struct user_groups *groups;
+
+	*ret_groups = NULL;
+	if (program->user) {
+		groups = users_groups(program->user, program->gid);
+		l->uid = program->uid;
+		l->gid = program->gid;
+		l->n_groups = groups ? (uint32_t)groups->n : 0;
+		*ret_groups = groups ? groups->gids : NULL;
+	} else if (p->owner != (uid_t)-1 && p->owner != geteuid()) {
+		l->uid = p->owner;
+		l->gid = p->owner_gid;
+		l->n_groups = (uint32_t)p->n_owner_groups;
+		*ret_groups = p->owner_groups;
+		l->flags |= LINK_SPAWN_NO_NEW_PRIVS;
+	} else {
+		return;
+	}
+	if (geteuid() == 0) /* else we are that user, or may not become it: execve shows */
+		l->flags |= LINK_SPAWN_IDS;
+}
+
+/* The candidates for execve(2): the path itself, or what PATH makes of the name. */
+static unsigned add_paths(struct buf *b, const char *name, const char *path)
+{
+	unsigned n = 0;
+
+	if (strchr(name, '/')) {
+		buf_add_strz(b, name);
+		return 1;
+	}
+	while (path) {
+		const char *end = strchrnul(path, ':');
+
+		buf_add(b, path, (size_t)(end - path));
+		buf_addf(b, "%s%s", end > path ? "/" : "./", name);
+		buf_add_char(b, '\0');
+		n++;
+		path = *end ? end + 1 : NULL;
+	}
+	return n;
+}
+
+static unsigned add_strings(struct buf *b, const char *const *strings)
+{
+	unsigned n = 0;
+
+	for (; strings && strings[n]; n++)
+		buf_add_strz(b, strings[n]);
+	return n;
+}
+
+static void plan_command(struct process *p, struct link_spawn *l, struct buf *b)
+{
+	const struct conf_process *def = p->def;
+	const char *entry = def->program->entry;
+
+	buf_add_strz(b, p->directory_fd >= 0 || !def->directory ? "" : def->directory);
+	buf_add_strz(b, entry ? entry : "");
+	if (entry) {
+		buf_add_strz(b, def->name);
+		l->n_argv = 1 + add_strings(b, def->args);
+	} else {
+		l->n_path = add_paths(b, def->argv[0], env_path(p));
+		l->n_argv = add_strings(b, def->argv);
+	}
+}
+
+static uint32_t plan_flags(const struct process *p)
+{
+	const struct conf_program *program = p->def->program;
+	uint32_t flags = program->own_session ? LINK_SPAWN_SESSION : LINK_SPAWN_GROUP;
+
+	if (process_dies_with_keeper(p))
+		flags |= LINK_SPAWN_DIES;
+	if (program->method == CONF_FORK && p->origin == PROCESS_FILE)
+		flags |= LINK_SPAWN_INHERIT;
+	if (p->origin == PROCESS_SERVER)
+		flags |= LINK_SPAWN_SERVER;
+	if (p->directory_fd >= 0)
+		flags |= LINK_SPAWN_DIRECTORY_FD;
+	return flags;
+}
+
+/* A path that another user chose may lie on a file system that he serves himself. */
+static bool is_ours_to_look_at(const struct process *p)
+{
+	return p->owner == (uid_t)-1 || p->owner == 0 || p->owner == geteuid();
+}
+
+int process_send_spawn(struct process *p, char **ret_reason)
+{
+	struct link_head h = { .type = LINK_SPAWN, .slot = p->slot, .incarnation = p->incarnation };
+	struct link_spawn l = { .server = p->server ? p->server->slot : LINK_NO_SLOT,
+				.umask = p->def->program->umask };
+	auto_buf struct buf body = { 0 };
+	const gid_t *groups;
+	unsigned n_fds = 0;
+	int fds[4], n;
+
+	l.flags = plan_flags(p);
+	plan_ids(p, &l, &groups);
+	n = plan_stdio(p, &l, fds, &n_fds, ret_reason);
+	if (p->directory_fd >= 0)
+		fds[n_fds++] = p->directory_fd;
+	plan_command(p, &l, &body);
+	if (is_ours_to_look_at(p) &&
+	    localfs_is_local(p->def->argv ? p->def->argv[0] : NULL, env_path(p), p->def->directory))
+		l.flags |= LINK_SPAWN_LOCAL;
+	if (n == 0)
+		n = env_build(p, &body);
+	if (n < 0) {
+		close_opened(p, fds, n_fds);
+		return n;
+	}
+	l.n_env = (uint32_t)n;
+	process_note_write(p, &l.note);
+	struct link_part parts[] = { { &l, sizeof l },
+				     { groups, l.n_groups * sizeof *groups },
+				     { body.data, body.len } };
+	if (!p->logs_sent)
+		process_send_logs(p);
+	keeper_send(p->supervisor, &h, parts, ARRAY_SIZE(parts), fds, n_fds);
+	close_opened(p, fds, n_fds);
+	return 0;
+}
