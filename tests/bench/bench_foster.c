@@ -543,6 +543,7 @@ int main(int argc, char **argv)
 	}
 	if (optind >= argc)
 		target_die("which build directory?");
+	closefrom(3); /* else every child of both sides would pay for what we were given */
 	if (cpu >= 0)
 		pin(cpu);
 	init(&b, argv[optind]);
