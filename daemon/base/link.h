@@ -6,7 +6,7 @@
  * of them are its own. A body too large for a datagram travels as a sealed memfd, the first of the
  * message's descriptors. All numbers are in host byte order: both ends are on one machine.
  *
- *   supervisor -> keeper     requests: BOOT NAME SPAWN SIGNAL NOTE ACK FREE HOLD DROP LOG UNLOG …
+ *   supervisor -> keeper     requests: BOOT NAME SPAWN ORDER SIGNAL NOTE ACK FREE HOLD DROP LOG UNLOG …
  *   keeper -> supervisor     facts: SLOT (all that is known of one slot; also the reply to every
  *                            request about it), HELD, WELCOME, SIGNALLED, LOGGER, PING
  *   keeper -> logger         LOG UNLOG SYNC REOPEN PING
@@ -38,6 +38,8 @@ enum link_type {
 	LINK_READY, /* the supervisor has taken over; deaths before this count against it */
 	LINK_NAME, /* slot: struct link_note, name: the slot is now this process' */
 	LINK_SPAWN, /* slot, incarnation: struct link_spawn, groups, strings; fds */
+	LINK_ORDER, /* slot, incarnation: struct link_order, then as SPAWN: the one that will be sent
+		     * once the present child has ended. Empty: none any more */
 	LINK_SIGNAL, /* slot, incarnation: struct link_signal */
 	LINK_NOTE, /* slot: struct link_note */
 	LINK_ACK, /* slot, incarnation: the end was seen; the slot may be used again */
@@ -199,6 +201,11 @@ struct link_spawn {
 	uint32_t reserved2;
 	uint64_t nofile_soft, nofile_hard; /* RLIMIT_NOFILE; filled in by the keeper */
 	struct link_note note;
+};
+
+/* Before a SPAWN that is left with the keeper (daemon/keeper/order.c). */
+struct link_order {
+	uint8_t settled[32]; /* bit set of the exit statuses that lead to no start */
 };
 
 enum link_scope {

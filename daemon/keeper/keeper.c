@@ -13,6 +13,8 @@
 #include "daemon/base/mem.h"
 #include "daemon/base/sig.h"
 
+#define CHILD_FIRST_S 0.001
+
 static const int told_to_supervisor[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 };
 
 void keeper_exit(struct keeper *k, int status)
@@ -86,6 +88,7 @@ static int watch_signals(struct keeper *k)
 		return -errno;
 	ev_io_init(&k->on_signal, on_signal, k->signal_fd, EV_READ);
 	k->on_signal.data = k;
+	ev_set_priority(&k->on_signal, EV_MINPRI); /* the pidfd of who has ended comes first */
 	ev_io_start(k->loop, &k->on_signal);
 	return 0;
 }
@@ -138,10 +141,27 @@ static void before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 	(void)revents;
 	send_snapshot(k);
 	if (k->snapshot_next == LINK_NO_SLOT) {
-		slots_send_reports(k);
+		if (!ev_is_active(&k->child_first))
+			slots_send_reports(k);
 		tell_signals(k);
 	}
 	parts_flush(k);
+}
+
+/* Nothing to do: before_wait() does it. */
+static void on_child_first(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents;
+}
+
+void keeper_let_child_run(struct keeper *k)
+{
+	if (ev_is_active(&k->child_first))
+		return;
+	ev_timer_set(&k->child_first, CHILD_FIRST_S, 0.);
+	ev_timer_start(k->loop, &k->child_first);
 }
 
 /* A client connects: the supervisor should accept it. Edge-triggered, in an epoll of its own, so
@@ -189,6 +209,7 @@ int keeper_run(struct keeper *k)
 	ev_prepare_init(&k->before_wait, before_wait);
 	k->before_wait.data = k;
 	ev_prepare_start(k->loop, &k->before_wait);
+	ev_init(&k->child_first, on_child_first);
 	ev_init(&k->look_for_orphans, on_look_for_orphans);
 	k->look_for_orphans.data = k;
 	k->snapshot_next = LINK_NO_SLOT;

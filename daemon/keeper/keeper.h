@@ -11,6 +11,7 @@
  *   parts.c      supervisor and logger: start, watch, replace
  *   request.c    one function a request
  *   slot.c       a slot's life: spawn, end, acknowledge, report
+ *   order.c      standing orders: what to start when the present child of a slot ends
  *   plan.c       from a SPAWN message to what spawn() wants
  *   server.c     forkservers
  *   hold.c       descriptors held for the supervisor
@@ -48,6 +49,7 @@ struct report;
 
 /* What the keeper knows of a slot and the table does not hold. */
 struct spawn_plan;
+struct spawn_result;
 struct slot {
 	struct keeper *keeper;
 	ev_io on_pidfd; /* fd -1 when none: its end is found by SIGCHLD or told by the forkserver */
@@ -55,6 +57,7 @@ struct slot {
 	int log_fds[2]; /* pipes of stdout and stderr, open read-write; -1 */
 	int stdin_fd; /* LINK_STDIO_PIPE: kept open for reading and writing; -1 */
 	struct server *server; /* the slot is a running forkserver */
+	struct order *order; /* what follows its present child; NULL */
 	bool report_due; /* is in the list of slots to report */
 	uint32_t next_report;
 };
@@ -101,6 +104,7 @@ struct keeper {
 	ev_io on_signal;
 	ev_prepare before_wait;
 	ev_timer look_for_orphans;
+	ev_timer child_first; /* reports wait */
 	ev_timer beat; /* systemd's watchdog */
 	sigset_t pending_signals; /* not yet told to a supervisor */
 
@@ -134,6 +138,10 @@ int keeper_booted(struct keeper *k);
 /* A supervisor has taken over for the first time, or we end: whoever waits for the background to be
  * set up learns the outcome. */
 void keeper_tell_outcome(struct keeper *k, int status);
+
+/* A child was begun by order: it shall run before the supervisor is woken to hear of it, which would
+ * take 50 us of its time. Reports wait 1 ms. */
+void keeper_let_child_run(struct keeper *k);
 
 /* Begin to send a new supervisor all that is known; WELCOME ends it. */
 void keeper_welcome(struct keeper *k);
@@ -195,6 +203,16 @@ int plan_fds(struct keeper *k, const struct link_message *m, const struct link_s
 int plan_read(const struct keeper *k, const struct link_message *m, const struct link_spawn *l,
 	      const int *fds, unsigned n_fds, struct spawn_plan *ret);
 
+/* order.c */
+void order_leave(struct keeper *k,
+		 const struct link_message *m); /* LINK_ORDER: replaces the last */
+void order_begin(struct keeper *k, uint32_t slot, int status); /* the present child has ended */
+/* SPAWN: whether its child was begun; then it and its report_fd are the caller's. */
+bool order_claim(struct keeper *k, const struct link_message *m, struct spawn_result *ret_life,
+		 uint64_t *ret_spawned_ns);
+void order_drop(struct keeper *k, uint32_t slot); /* what was begun is killed */
+pid_t order_pid(const struct keeper *k, uint32_t slot); /* begun and not claimed; 0: none */
+
 /* server.c */
 struct server *server_new(struct keeper *k, uint32_t slot, int *ret_child_end);
 void server_free(struct keeper *k, uint32_t slot); /* its forkserver has ended */
@@ -216,6 +234,7 @@ void notify(const char *text);
 void reap_slot(struct keeper *k, uint32_t slot); /* its pidfd is readable: record its end */
 void reap_release(struct keeper *k, pid_t pid); /* acknowledged: let the zombie go */
 void reap_children(struct keeper *k); /* after SIGCHLD: parts, and soon orphans */
+void reap_orphans_soon(struct keeper *k); /* a child of ours has become one */
 void reap_everything(void); /* at the very end: whatever is a zombie */
 void on_look_for_orphans(struct ev_loop *loop, ev_timer *w, int revents);
 

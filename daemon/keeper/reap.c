@@ -72,9 +72,12 @@ static struct pidset known; /* our own processes; empty between uses */
 
 static void mark(struct keeper *k, void (*change)(struct pidset *set, pid_t pid))
 {
-	for (uint32_t i = 0; i < k->table.used_max; i++)
+	for (uint32_t i = 0; i < k->table.used_max; i++) {
 		if (table_name(&k->table, i)[0])
 			change(&known, table_facts(&k->table, i)->pid);
+		if (k->slots[i].order)
+			change(&known, order_pid(k, i));
+	}
 }
 
 static bool is_ours(const struct keeper *k, pid_t pid)
@@ -131,15 +134,23 @@ void on_look_for_orphans(struct ev_loop *loop, ev_timer *w, int revents)
 	struct keeper *k = w->data;
 
 	(void)revents;
+	(void)loop;
 	if (k->n_server_spawns) { /* an unknown child may be one whose FORKED is on its way */
-		ev_timer_set(w, ORPHAN_DELAY_S, 0.);
-		ev_timer_start(loop, w);
+		reap_orphans_soon(k);
 		return;
 	}
 	mark(k, pidset_add);
 	if (reap_listed_orphans(k) < 0)
 		reap_first_orphans(k);
 	mark(k, pidset_remove);
+}
+
+void reap_orphans_soon(struct keeper *k)
+{
+	if (ev_is_active(&k->look_for_orphans))
+		return;
+	ev_timer_set(&k->look_for_orphans, ORPHAN_DELAY_S, 0.);
+	ev_timer_start(k->loop, &k->look_for_orphans);
 }
 
 void reap_children(struct keeper *k)
@@ -158,10 +169,7 @@ void reap_children(struct keeper *k)
 		if (table_name(&k->table, i)[0] && k->slots[i].on_pidfd.fd < 0 &&
 		    table_facts(&k->table, i)->state == LINK_SLOT_LIVE)
 			reap_slot(k, i);
-	if (!ev_is_active(&k->look_for_orphans)) {
-		ev_timer_set(&k->look_for_orphans, ORPHAN_DELAY_S, 0.);
-		ev_timer_start(k->loop, &k->look_for_orphans);
-	}
+	reap_orphans_soon(k);
 }
 
 void reap_everything(void)

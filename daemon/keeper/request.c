@@ -110,6 +110,9 @@ static void on_slot_request(struct keeper *k, const struct link_message *m)
 	case LINK_SPAWN:
 		slot_spawn(k, m);
 		break;
+	case LINK_ORDER:
+		order_leave(k, m);
+		break;
 	case LINK_SIGNAL:
 		body = link_take(m, &at, sizeof(struct link_signal));
 		if (body)

@@ -197,6 +197,7 @@ void slot_ended(struct keeper *k, uint32_t slot, int status, const struct rusage
 	f.maxrss_kb = (uint64_t)usage->ru_maxrss;
 	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
 	slot_report(k, slot);
+	order_begin(k, slot, status);
 	close_pidfd(k, &k->slots[slot]); /* the zombie itself keeps the PID now */
 	if (k->slots[slot].server)
 		server_free(k, slot);
@@ -242,8 +243,10 @@ void slot_acknowledge(struct keeper *k, uint32_t slot, uint64_t incarnation)
 	uint32_t state = table_facts(&k->table, slot)->state;
 
 	if (incarnation == table_incarnation(&k->table, slot) &&
-	    (state == LINK_SLOT_ENDED || state == LINK_SLOT_FAILED))
+	    (state == LINK_SLOT_ENDED || state == LINK_SLOT_FAILED)) {
+		order_drop(k, slot);
 		release(k, slot);
+	}
 }
 
 void slot_free(struct keeper *k, uint32_t slot)
@@ -257,6 +260,7 @@ void slot_free(struct keeper *k, uint32_t slot)
 		refuse(k, slot, table_incarnation(&k->table, slot), LINK_FREE, EBUSY);
 		return;
 	}
+	order_drop(k, slot);
 	release(k, slot);
 	for (int i = 0; i < 2; i++)
 		close_fd(&s->log_fds[i]);
@@ -336,6 +340,14 @@ static void await_report(struct keeper *k, uint32_t slot, const struct spawn_res
 	ev_io_start(k->loop, &r->on_readable);
 }
 
+static void spawned(struct keeper *k, uint32_t slot, const struct spawn_result *result)
+{
+	if (result->report_fd >= 0)
+		await_report(k, slot, result);
+	else
+		slot_executed(k, slot, result->pid, result->pidfd, 0);
+}
+
 static void spawn_here(struct keeper *k, uint32_t slot, struct spawn_plan *p, int server_end)
 {
 	struct spawn_result result;
@@ -347,18 +359,17 @@ static void spawn_here(struct keeper *k, uint32_t slot, struct spawn_plan *p, in
 		if (k->slots[slot].server)
 			server_free(k, slot);
 		slot_failed(k, slot, fail.step, fail.err);
-	} else if (result.report_fd >= 0) {
-		await_report(k, slot, &result);
 	} else {
-		slot_executed(k, slot, result.pid, result.pidfd, 0);
+		spawned(k, slot, &result);
 	}
 }
 
 /* The slot is now SPAWNING this incarnation; whatever becomes of it, the table knows it was tried. */
-static void begin(struct keeper *k, uint32_t slot, uint64_t incarnation, const struct link_spawn *l)
+static void begin(struct keeper *k, uint32_t slot, uint64_t incarnation, uint64_t spawned_ns,
+		  const struct link_spawn *l)
 {
 	struct link_slot f = { .state = LINK_SLOT_SPAWNING,
-			       .spawned_ns = clock_boot_ns(),
+			       .spawned_ns = spawned_ns,
 			       .server = l->server,
 			       .note = l->note };
 
@@ -406,6 +417,8 @@ void slot_spawn(struct keeper *k, const struct link_message *m)
 	uint32_t state = table_facts(&k->table, slot)->state;
 	size_t at = 0;
 	const struct link_spawn *l = link_take(m, &at, sizeof *l);
+	struct spawn_result life;
+	uint64_t spawned_ns;
 
 	if (!l) {
 		refuse(k, slot, wanted, LINK_SPAWN, EPROTO);
@@ -422,6 +435,13 @@ void slot_spawn(struct keeper *k, const struct link_message *m)
 	}
 	if (state == LINK_SLOT_ENDED)
 		release(k, slot);
-	begin(k, slot, wanted, l);
+	if (order_claim(k, m, &life, &spawned_ns)) {
+		begin(k, slot, wanted, spawned_ns, l);
+		spawned(k, slot, &life);
+		if (life.pidfd < 0)
+			reap_slot(k, slot); /* SIGCHLD may have come before it was the slot's */
+		return;
+	}
+	begin(k, slot, wanted, clock_boot_ns(), l);
 	carry_out(k, m, l);
 }

@@ -1,7 +1,9 @@
 #include "daemon/supervisor/env.h"
 
 #include <pwd.h>
+#include <sys/random.h>
 
+#include "daemon/base/clock.h"
 #include "daemon/base/mem.h"
 #include "daemon/supervisor/supervisor.h"
 
@@ -93,6 +95,15 @@ static void set_supervisor(struct env *e, const struct process *p)
 	set_own(e, "SUPERVISOR_ENABLED", "1");
 	set_own(e, "SUPERVISOR_PROCESS_NAME", p->def->name);
 	set_own(e, "SUPERVISOR_GROUP_NAME", p->def->group);
+}
+
+uint64_t env_new_instance(void)
+{
+	uint64_t instance = 0;
+
+	if (getrandom(&instance, sizeof instance, 0) != (ssize_t)sizeof instance || !instance)
+		instance = clock_boot_ns();
+	return instance;
 }
 
 static void set_foster(struct env *e, const struct process *p)

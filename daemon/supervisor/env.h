@@ -10,6 +10,9 @@
 #include "daemon/base/buf.h"
 #include "daemon/supervisor/process.h"
 
+/* A new FOSTER_INSTANCE: random, never 0. */
+uint64_t env_new_instance(void);
+
 /* Append "K=V" strings, each with its NUL, to *out. Returns how many, or -ENOMEM. */
 int env_build(const struct process *p, struct buf *out);
 

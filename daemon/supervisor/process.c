@@ -145,6 +145,7 @@ void process_free(struct process *p)
 	process_unqueue(p);
 	forkserver_answered(p);
 	process_forget_logs(p);
+	process_order_is_over(p);
 	keeper_send(s, &h, NULL, 0, NULL, 0);
 	if (p->origin == PROCESS_CLIENT) {
 		spool_remove(s, process_name(p));

@@ -91,6 +91,8 @@ struct process {
 	uint32_t slot;
 	uint64_t incarnation; /* of the current or last life; 0: never started */
 	uint64_t instance; /* FOSTER_INSTANCE, random */
+	uint64_t
+		next_instance; /* of its next life, which the keeper has an order for; 0: no order */
 	unsigned restarts; /* starts that nobody asked for */
 	struct backoff backoff;
 	uint64_t started_ns, stopped_ns; /* CLOCK_BOOTTIME; 0: never */

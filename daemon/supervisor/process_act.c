@@ -1,12 +1,12 @@
 /* process_act.c - actions: requests to the keeper */
 #include <malloc.h>
 #include <signal.h>
-#include <sys/random.h>
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/supervisor/budget.h"
+#include "daemon/supervisor/env.h"
 #include "daemon/supervisor/forkserver.h"
 #include "daemon/supervisor/process_internal.h"
 #include "daemon/supervisor/supervisor.h"
@@ -32,6 +32,7 @@ void process_send_note(struct process *p)
 void process_acknowledge(struct process *p)
 {
 	send_about(p, LINK_ACK, NULL, 0);
+	process_order_is_over(p);
 }
 
 void process_send_signal(struct process *p, int number, enum link_scope scope)
@@ -50,8 +51,8 @@ static void queue_spawn(struct process *p)
 	p->incarnation++;
 	p->executed = false;
 	p->pid = 0;
-	if (getrandom(&p->instance, sizeof p->instance, 0) != (ssize_t)sizeof p->instance)
-		p->instance = clock_boot_ns() ^ (uint64_t)p->slot << 48;
+	p->instance = p->next_instance ? p->next_instance : env_new_instance();
+	process_order_is_over(p);
 	process_queue_spawn_again(p);
 }
 

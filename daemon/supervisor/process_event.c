@@ -225,6 +225,10 @@ static void after_change(struct process *p, enum process_state from)
 	if (p->state == PROCESS_STOPPED && p->want_up && !p->wait_parent && !p->removed &&
 	    s->phase == SUPERVISOR_UP)
 		process_post(p, PROCESS_EV_START); /* stopped on the way to a new start */
+	if (p->state == PROCESS_RUNNING)
+		process_leave_order(p);
+	else if (p->state == PROCESS_STOPPING)
+		process_take_order_back(p);
 	if (p->state != PROCESS_STARTING) /* a spawn carries its own note */
 		process_send_note(p);
 	waiters_check(p);
@@ -295,6 +299,11 @@ static char *words_of_end(const struct process *p)
 		return strdup(how);
 	}
 	return p->end.kind == PROCESS_LOST ? strdup("ended, and nobody could know how") : NULL;
+}
+
+static bool is_to_start(const struct process *p)
+{
+	return p->events_due & 1U << PROCESS_EV_START;
 }
 
 /* The end of the main process, or a spawn that failed, becomes one event. */
@@ -386,7 +395,7 @@ static void on_ended(struct process *p, const struct link_slot *f)
 	if (p->state != PROCESS_STOPPING) { /* else the PID is needed until its tree is gone */
 		p->pid = 0;
 		judge(p);
-		if (p->state != PROCESS_STARTING && !(p->events_due & 1U << PROCESS_EV_START))
+		if (p->state != PROCESS_STARTING && !is_to_start(p))
 			process_acknowledge(p);
 	} else {
 		judge(p);
@@ -437,6 +446,7 @@ void process_cannot_spawn(struct process *p, enum link_step step, int err, const
 	if (p->spawn_queued)
 		unlink_spawn(p);
 	p->incarnation--;
+	process_acknowledge(p); /* the last life's end, if that is what led here */
 	not_spawned(p, step, err, words ? strdup(words) : NULL);
 }
 
@@ -463,7 +473,7 @@ void process_fact(struct process *p, uint64_t incarnation, const struct link_slo
 			break;
 		if (process_state_is_alive(p->state) || p->state == PROCESS_UNKNOWN)
 			on_ended(p, f);
-		else
+		else if (!is_to_start(p)) /* else the spawn does it */
 			process_acknowledge(p);
 		break;
 	case LINK_SLOT_FAILED:
@@ -585,7 +595,7 @@ int process_ask_start(struct process *p, const struct process_asker *who)
 
 static int ask_down(struct process *p, const struct process_asker *who, enum process_event ev)
 {
-	bool was_to_start = p->events_due & 1U << PROCESS_EV_START;
+	bool was_to_start = is_to_start(p);
 
 	p->want_up = false;
 	p->wait_parent = false;
@@ -663,6 +673,6 @@ void process_parent_down(struct process *p)
 
 bool process_is_settled_down(const struct process *p)
 {
-	return !process_state_is_up(p->state) && !(p->events_due & 1U << PROCESS_EV_START) &&
+	return !process_state_is_up(p->state) && !is_to_start(p) &&
 	       !(p->state == PROCESS_STOPPED && p->want_up && !p->wait_parent);
 }

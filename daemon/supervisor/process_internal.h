@@ -1,4 +1,4 @@
-/* process_internal.h - between process.c, process_event.c and process_act.c; for nobody else */
+/* process_internal.h - between the files of process.h; for nobody else */
 #ifndef FOSTER_SUPERVISOR_PROCESS_INTERNAL_H
 #define FOSTER_SUPERVISOR_PROCESS_INTERNAL_H
 
@@ -24,6 +24,11 @@ void process_cannot_spawn(struct process *p, enum link_step step, int err, const
 
 /* process_act.c */
 void process_drain_spawns(struct supervisor *s); /* send as many as the link takes */
+
+/* process_plan.c */
 void process_forget_logs(struct process *p); /* the logger drains and closes its pipes */
+void process_leave_order(struct process *p); /* with the keeper: what to start at its next end */
+void process_take_order_back(struct process *p);
+void process_order_is_over(struct process *p); /* the keeper knows */
 
 #endif

@@ -25,7 +25,7 @@ struct note {
 	int32_t end_status;
 	uint32_t asker_uid, asker_pid;
 	uint64_t window_ns, deadline_ns, started_ns, stopped_ns;
-	uint64_t instance, session;
+	uint64_t instance, next_instance, session;
 	uint32_t utime_ms, stime_ms, maxrss_kb, reserved;
 };
 
@@ -57,6 +57,7 @@ void process_note_write(const struct process *p, struct link_note *note)
 		.started_ns = p->started_ns,
 		.stopped_ns = p->stopped_ns,
 		.instance = p->instance,
+		.next_instance = p->next_instance,
 		.session = p->session ? session_id(p->session) : 0,
 		.utime_ms = (uint32_t)(p->end.utime_us / 1000),
 		.stime_ms = (uint32_t)(p->end.stime_us / 1000),
@@ -101,6 +102,8 @@ bool process_note_read(struct process *p, const struct link_note *note)
 	p->started_ns = n.started_ns;
 	p->stopped_ns = n.stopped_ns;
 	p->instance = n.instance;
+	p->next_instance = n.next_instance;
+	p->supervisor->n_orders += n.next_instance != 0;
 	session = n.session ? session_find(p->supervisor, n.session) : NULL;
 	if (session)
 		session_attach(session, p);

@@ -10,6 +10,9 @@
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/supervisor/users.h"
 
+/* Each costs the keeper a plan in memory, 2 to 3 KiB. */
+#define ORDERS_MAX 16
+
 #define LOG_MODE_AUTO 0600
 #define LOG_MODE_FILE 0644
 
@@ -265,9 +268,17 @@ static bool is_ours_to_look_at(const struct process *p)
 	return p->owner == (uid_t)-1 || p->owner == 0 || p->owner == geteuid();
 }
 
-int process_send_spawn(struct process *p, char **ret_reason)
+/* Whether a file system that may hang is involved: then the keeper must not wait for the exec. */
+static bool is_local(const struct process *p)
 {
-	struct link_head h = { .type = LINK_SPAWN, .slot = p->slot, .incarnation = p->incarnation };
+	return is_ours_to_look_at(p) && localfs_is_local(p->def->argv ? p->def->argv[0] : NULL,
+							 env_path(p), p->def->directory);
+}
+
+/* Send the plan of this life as a message of this type, after words that belong to that. */
+static int send_plan(struct process *p, struct link_head *h, const struct link_part *words,
+		     char **ret_reason)
+{
 	struct link_spawn l = { .server = p->server ? p->server->slot : LINK_NO_SLOT,
 				.umask = p->def->program->umask };
 	auto_buf struct buf body = { 0 };
@@ -281,8 +292,7 @@ int process_send_spawn(struct process *p, char **ret_reason)
 	if (p->directory_fd >= 0)
 		fds[n_fds++] = p->directory_fd;
 	plan_command(p, &l, &body);
-	if (is_ours_to_look_at(p) &&
-	    localfs_is_local(p->def->argv ? p->def->argv[0] : NULL, env_path(p), p->def->directory))
+	if (is_local(p))
 		l.flags |= LINK_SPAWN_LOCAL;
 	if (n == 0)
 		n = env_build(p, &body);
@@ -292,12 +302,76 @@ int process_send_spawn(struct process *p, char **ret_reason)
 	}
 	l.n_env = (uint32_t)n;
 	process_note_write(p, &l.note);
-	struct link_part parts[] = { { &l, sizeof l },
+	struct link_part parts[] = { *words,
+				     { &l, sizeof l },
 				     { groups, l.n_groups * sizeof *groups },
 				     { body.data, body.len } };
-	if (!p->logs_sent)
-		process_send_logs(p);
-	keeper_send(p->supervisor, &h, parts, ARRAY_SIZE(parts), fds, n_fds);
+	keeper_send(p->supervisor, h, parts, ARRAY_SIZE(parts), fds, n_fds);
 	close_opened(p, fds, n_fds);
 	return 0;
+}
+
+int process_send_spawn(struct process *p, char **ret_reason)
+{
+	struct link_head h = { .type = LINK_SPAWN, .slot = p->slot, .incarnation = p->incarnation };
+	struct link_part no_words = { NULL, 0 };
+
+	if (!p->logs_sent)
+		process_send_logs(p);
+	return send_plan(p, &h, &no_words, ret_reason);
+}
+
+/* ---- standing orders ------------------------------------------------------------------------------ */
+
+/* Whether its next end, if it is not settled by the exit status, leads to a start at once (as
+ * backoff_judge() will say), with nothing to be opened or asked for it first. */
+static bool may_leave_order(const struct process *p)
+{
+	const struct conf_program *program = p->def->program;
+	const struct conf_log *out = &p->def->out, *err = &p->def->err;
+
+	return p->supervisor->n_orders < ORDERS_MAX && !p->next_instance && p->want_up &&
+	       p->origin == PROCESS_FILE && !p->next_def && !program->restart.native &&
+	       program->restart.autorestart != CONF_NEVER && program->method != CONF_FORKSERVER &&
+	       !program->stdin_path && out->kind != CONF_LOG_JOURNAL &&
+	       out->kind != CONF_LOG_SYSLOG && err->kind != CONF_LOG_JOURNAL &&
+	       err->kind != CONF_LOG_SYSLOG && is_local(p);
+}
+
+void process_leave_order(struct process *p)
+{
+	struct link_head h = { .type = LINK_ORDER,
+			       .slot = p->slot,
+			       .incarnation = p->incarnation + 1 };
+	struct link_order order = { .settled = { 0 } };
+	struct link_part words = { &order, sizeof order };
+	uint64_t instance = p->instance;
+	auto_free char *reason = NULL;
+
+	if (!may_leave_order(p))
+		return;
+	if (p->def->program->restart.autorestart == CONF_UNEXPECTED)
+		memcpy(order.settled, p->def->program->exitcodes, sizeof order.settled);
+	p->instance = env_new_instance();
+	if (send_plan(p, &h, &words, &reason) == 0) {
+		p->next_instance = p->instance;
+		p->supervisor->n_orders++;
+	}
+	p->instance = instance;
+}
+
+void process_order_is_over(struct process *p)
+{
+	p->supervisor->n_orders -= p->next_instance != 0;
+	p->next_instance = 0;
+}
+
+void process_take_order_back(struct process *p)
+{
+	struct link_head h = { .type = LINK_ORDER, .slot = p->slot };
+
+	if (!p->next_instance)
+		return;
+	keeper_send(p->supervisor, &h, NULL, 0, NULL, 0);
+	process_order_is_over(p);
 }

@@ -74,6 +74,7 @@ struct supervisor {
 	bool any_parents; /* some process has, or had, another as its parent */
 	bool leaving_due; /* a shutdown may have come a step further */
 	unsigned n_running; /* for STATUS= */
+	unsigned n_orders; /* standing orders that the keeper has */
 	bool status_due;
 
 	struct rpc_server *rpc;
