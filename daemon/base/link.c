@@ -9,7 +9,7 @@
 #include "daemon/base/fd.h"
 #include "daemon/base/mem.h"
 
-#define BUFFER_BYTES (4 * LINK_DATAGRAM_BYTES)
+#define BUFFER_BYTES (8 * LINK_DATAGRAM_BYTES)
 #define ALIGN8(n) (((n) + 7) & ~(size_t)7)
 
 static_assert(sizeof(struct link_head) == 32, "the header is part of the protocol");

@@ -27,8 +27,8 @@
 #include <stdint.h>
 
 #define LINK_VERSION 1
-#define LINK_DATAGRAM_BYTES 65536
-#define LINK_INLINE_BYTES 49152 /* larger bodies travel as a memfd */
+#define LINK_DATAGRAM_BYTES 32768 /* small: its buffers, once used, stay in memory */
+#define LINK_INLINE_BYTES 24576 /* larger bodies travel as a memfd */
 #define LINK_BODY_BYTES_MAX (8 << 20) /* more than the kernel takes as arguments and environment */
 #define LINK_FDS_MAX 32 /* in one datagram */
 

@@ -40,7 +40,7 @@ from _signal import SIG_DFL, signal as set_handler  # signal's without enums, de
 LINK_FD = 3
 VERSION = 1
 NO_SLOT = 0xFFFFFFFF
-DATAGRAM_BYTES = 65536
+DATAGRAM_BYTES = 32768
 FDS_MAX = 32
 FD_LAST = 0x7FFFFFFF
 BATCH_BYTES = 32768

@@ -342,7 +342,7 @@ static void row_idle(struct bench *b)
 
 	target_up(&b->target, text);
 	wait_stamps(fd, b->n);
-	sleep(3); /* startsecs and first flushes are over */
+	sleep(7); /* over are: startsecs, first flushes, the question whether a part still answers */
 	unsigned long long switches = target_switches(&b->target);
 	unsigned long long cpu = target_cpu_ns(&b->target);
 	sleep(seconds);
@@ -462,7 +462,7 @@ static void row_log(struct bench *b)
 	long long bytes = (long long)number_from_env("BENCH_LOG_MIB", 1024) << 20;
 	char dir[600];
 
-	snprintf(dir, sizeof dir, "%s/bench-logs", b->target.build);
+	snprintf(dir, sizeof dir, "%s/logs", b->target.dir); /* in memory: no disk is measured */
 	mkdir(dir, 0755);
 	for (int i = 0; i < b->rounds; i++) {
 		samples_add(&raw, raw_log_ms(b, dir, bytes));
