@@ -204,7 +204,7 @@ static int spawn_cheap_timed(struct spawn_child *child, struct spawn_result *ret
 
 /* ---- both ---------------------------------------------------------------------------------- */
 
-/* Whether the kernel (or valgrind in front of it) does not know these flags together. */
+/* Whether the kernel (or a sandbox in front of it) does not know these flags together. */
 static bool is_unknown_to_kernel(const struct spawn_fail *f)
 {
 	return f->step == LINK_STEP_FORK && (f->err == EINVAL || f->err == ENOSYS);
