@@ -10,6 +10,7 @@
 #include "daemon/supervisor/front.h"
 #include "daemon/supervisor/logs.h"
 #include "daemon/supervisor/params.h"
+#include "daemon/supervisor/sync.h"
 #include "daemon/supervisor/view.h"
 #include "daemon/supervisor/why.h"
 
@@ -138,7 +139,7 @@ void method_poll(void *data, struct rpc_call *call, json_t *parameters)
 }
 
 /* Environments hold secrets: they are for those who could read them in /proc or in the file. */
-void method_show(void *data, struct rpc_call *call, json_t *parameters)
+static void show_when_written(void *data, struct rpc_call *call, json_t *parameters)
 {
 	const struct process *p = named_process(data, call, parameters);
 	json_t *process, *lines;
@@ -152,6 +153,23 @@ void method_show(void *data, struct rpc_call *call, json_t *parameters)
 	if (lines)
 		json_object_set_new(process, "last_lines", lines);
 	rpc_reply(call, json_pack("{s:o}", "process", process));
+}
+
+static void show_when_stdout_is(void *data, struct rpc_call *call, json_t *parameters)
+{
+	struct process *p = named_process(data, call, parameters);
+
+	if (p)
+		sync_then(p, 2, call, parameters, show_when_written);
+}
+
+/* The last lines of one that has just ended are perhaps on their way to the logger. */
+void method_show(void *data, struct rpc_call *call, json_t *parameters)
+{
+	struct process *p = named_process(data, call, parameters);
+
+	if (p)
+		sync_then(p, 1, call, parameters, show_when_stdout_is);
 }
 
 struct viewer {

@@ -327,6 +327,14 @@ static void all_that_an_ended_process_printed_is_there(void **state)
 						 "offset", 0, "length", 100);
 		assert_string_equal(json_string_value(json_object_get(log, "data")), "word\n");
 	}
+	for (int i = 0; i < 50; i++) {
+		snprintf(name, sizeof name, "more%d", i);
+		fixture_call(f, "Define", "{s:s,s:s,s:[s,s,s]}", "id", name, "name", name, "argv",
+			     fixture_child(f), "complain", "words");
+		fixture_call(f, "Wait", "{s:[s]}", "names", name);
+		const json_t *lines = json_object_get(fixture_show(f, name), "last_lines");
+		assert_string_equal(json_string_value(json_array_get(lines, 0)), "words");
+	}
 	fixture_down(f);
 }
 
@@ -340,6 +348,7 @@ static void a_log_that_is_asked_for_waits_for_a_new_logger(void **state)
 	fixture_kill(logger, SIGSTOP);
 	fixture_call(f, "Define", "{s:s,s:s,s:[s,s,s]}", "id", "1", "name", "job", "argv",
 		     fixture_child(f), "print", "word");
+	fixture_call(f, "Wait", "{s:[s]}", "names", "job");
 	fixture_ctl_start(f, &r, "tail", "job");
 	fixture_kill(logger, SIGKILL);
 	fixture_check(f, fixture_finish(f, &r), 0, "word\n", "");
