@@ -142,7 +142,8 @@ enum link_slot_flag {
 	LINK_FLAG_SERVER = 2, /* is a forkserver */
 	LINK_FLAG_SERVED = 4, /* was made by a forkserver that is its parent */
 	LINK_FLAG_LOST = 8, /* ended, and nobody could know how */
-	LINK_FLAG_ADOPTED = 16 /* was made by an earlier keeper */
+	LINK_FLAG_ADOPTED = 16, /* was made by an earlier keeper */
+	LINK_FLAG_CGROUP = 32 /* is in the cgroup of its SPAWN */
 };
 
 /* All facts of one slot. Times: nanoseconds of CLOCK_BOOTTIME. */
@@ -182,9 +183,10 @@ enum link_spawn_flag {
 	LINK_SPAWN_LOCAL = 16, /* no file it needs is on a remote file system: vfork is safe */
 	LINK_SPAWN_INHERIT = 32, /* passes on what fosterd was given (start method fork) */
 	LINK_SPAWN_TTY = 64, /* descriptor 0 becomes the controlling terminal */
-	LINK_SPAWN_DIRECTORY_FD = 128, /* the last of the message's descriptors is the directory */
+	LINK_SPAWN_DIRECTORY_FD = 128, /* after those of stdio, one for the directory */
 	LINK_SPAWN_SERVER = 256, /* is a forkserver: gets a link as descriptor 3 */
 	LINK_SPAWN_IDS = 512, /* set groups, gid and uid */
+	LINK_SPAWN_CGROUP = 1024, /* the very last of the descriptors is its cgroup's directory */
 };
 
 /* A plan. After it: groups (uint32_t each), then strings, each with its NUL: directory ("" = stay),

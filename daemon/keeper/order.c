@@ -30,6 +30,7 @@ struct order {
 	uint8_t settled[32]; /* bit set of exit statuses that lead to no start */
 	bool begun;
 	struct spawn_result life; /* begun: whose it will be */
+	int cgroup_fd; /* owned; -1 */
 	uint64_t spawned_ns;
 	size_t len;
 	unsigned char body[] __attribute__((aligned(8))); /* as of SPAWN */
@@ -42,6 +43,7 @@ static void forget(struct keeper *k, uint32_t slot)
 	struct order *o = k->slots[slot].order;
 
 	bytes -= o->len;
+	close_fd(&o->cgroup_fd);
 	k->slots[slot].order = NULL;
 	free(o);
 }
@@ -72,12 +74,17 @@ void order_leave(struct keeper *k, const struct link_message *m)
 	struct order *o;
 
 	order_drop(k, m->head->slot);
-	if (!words || len < sizeof(struct link_spawn) || len > ORDERS_BYTES_MAX - bytes)
+	if (!words || len < sizeof(struct link_spawn) || len > ORDERS_BYTES_MAX - bytes ||
+	    m->n_fds > 1)
 		return;
 	o = malloc(sizeof *o + len);
 	if (!o)
 		return;
-	*o = (struct order){ .head = *m->head, .len = len };
+	*o = (struct order){
+		.head = *m->head,
+		.cgroup_fd = m->n_fds ? take_fd(m->fds[0]) : -1,
+		.len = len,
+	};
 	memcpy(o->settled, words->settled, sizeof o->settled);
 	memcpy(o->body, m->body + at, len);
 	bytes += len;
@@ -103,7 +110,11 @@ void order_begin(struct keeper *k, uint32_t slot, int status)
 	    !leads_to_start(o, status))
 		return;
 	const struct link_spawn *l = (const void *)o->body;
-	const struct link_message m = { .head = &o->head, .body = o->body, .len = o->len };
+	const struct link_message m = { .head = &o->head,
+					.body = o->body,
+					.len = o->len,
+					.fds = &o->cgroup_fd,
+					.n_fds = o->cgroup_fd >= 0 };
 
 	o->spawned_ns = clock_boot_ns();
 	if (plan_fds(k, &m, l, fds, &n_fds) < 0 || plan_read(k, &m, l, fds, n_fds, &plan) < 0 ||
@@ -120,7 +131,7 @@ static bool is_the_same(const struct order *o, const struct link_message *m)
 {
 	const size_t note = offsetof(struct link_spawn, note), after = sizeof(struct link_spawn);
 
-	return m->head->incarnation == o->head.incarnation && m->n_fds == 0 && m->len == o->len &&
+	return m->head->incarnation == o->head.incarnation && m->len == o->len &&
 	       memcmp(m->body, o->body, note) == 0 &&
 	       memcmp(m->body + after, o->body + after, o->len - after) == 0;
 }

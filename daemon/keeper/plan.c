@@ -147,6 +147,8 @@ int plan_read(const struct keeper *k, const struct link_message *m, const struct
 	next = next ? take_strings(m, &at, next, l->n_env) : NULL;
 	if (!next)
 		return -EPROTO;
+	if (l->flags & LINK_SPAWN_CGROUP)
+		p.cgroup_fd = m->n_fds ? m->fds[m->n_fds - 1] : -1;
 	memcpy(p.fds, fds, sizeof fds[0] * 3);
 	p.n_fds = 3;
 	*ret = p;

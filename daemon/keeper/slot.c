@@ -325,6 +325,7 @@ static void await_report(struct keeper *k, uint32_t slot, const struct spawn_res
 	struct report *r = malloc(sizeof *r);
 
 	f.pid = result->pid;
+	f.flags |= result->in_cgroup ? LINK_FLAG_CGROUP : 0;
 	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
 	if (result->pidfd >= 0)
 		ev_io_init(&s->on_pidfd, on_pidfd, result->pidfd, EV_READ); /* started when LIVE */
@@ -345,7 +346,8 @@ static void spawned(struct keeper *k, uint32_t slot, const struct spawn_result *
 	if (result->report_fd >= 0)
 		await_report(k, slot, result);
 	else
-		slot_executed(k, slot, result->pid, result->pidfd, 0);
+		slot_executed(k, slot, result->pid, result->pidfd,
+			      result->in_cgroup ? LINK_FLAG_CGROUP : 0);
 }
 
 static void spawn_here(struct keeper *k, uint32_t slot, struct spawn_plan *p, int server_end)

@@ -10,6 +10,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
 #include "daemon/base/mem.h"
+#include "daemon/keeper/clone3.h"
 #include "daemon/keeper/spawn_child.h"
 
 #define STDIO_NUMBERS 3
@@ -113,21 +114,39 @@ static int open_pidfd(pid_t pid)
 	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
+/* A child that is born in its cgroup, or -1 when it has none or the kernel, or a container's filter,
+ * refuses: then any other way is tried, and what is wrong shows there. */
+static pid_t in_cgroup(struct spawn_child *child, uint64_t flags, void *stack, size_t stack_bytes)
+{
+	pid_t pid = -1;
+
+	if (child->plan->flags & LINK_SPAWN_CGROUP)
+		pid = clone3_into_cgroup(flags, stack, stack_bytes, child->plan->cgroup_fd,
+					 spawn_child_on_stack, child);
+	return pid < 0 ? -1 : pid;
+}
+
 /* ---- the cheap way ------------------------------------------------------------------------- */
 
 /* Alone in its function, which may not be inlined: the child must not share a frame with code that
  * goes on in the parent. */
-__attribute__((noinline)) static pid_t clone_and_wait(struct spawn_child *child)
+__attribute__((noinline)) static pid_t clone_and_wait(struct spawn_child *child,
+						      bool *ret_in_cgroup)
 {
 	static alignas(16) char stack[STACK_BYTES];
+	const int flags = CLONE_VM | CLONE_VFORK | CLONE_FILES;
+	pid_t pid = in_cgroup(child, (uint64_t)flags, stack, sizeof stack);
 
-	return clone(spawn_child_on_stack, stack + sizeof stack,
-		     CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, child);
+	*ret_in_cgroup = pid >= 0;
+	if (pid >= 0)
+		return pid;
+	return clone(spawn_child_on_stack, stack + sizeof stack, flags | SIGCHLD, child);
 }
 
 static int spawn_cheap(struct spawn_child *child, struct spawn_result *ret, struct spawn_fail *fail)
 {
-	pid_t pid = clone_and_wait(child);
+	bool in_cgroup;
+	pid_t pid = clone_and_wait(child, &in_cgroup);
 
 	if (pid < 0) {
 		*fail = (struct spawn_fail){ LINK_STEP_FORK, errno };
@@ -137,7 +156,9 @@ static int spawn_cheap(struct spawn_child *child, struct spawn_result *ret, stru
 		waitpid(pid, NULL, 0);
 		return -1;
 	}
-	*ret = (struct spawn_result){ .pid = pid, .pidfd = open_pidfd(pid), .report_fd = -1 };
+	*ret = (struct spawn_result){
+		.pid = pid, .pidfd = open_pidfd(pid), .in_cgroup = in_cgroup, .report_fd = -1
+	};
 	return 0;
 }
 
@@ -146,6 +167,7 @@ static int spawn_cheap(struct spawn_child *child, struct spawn_result *ret, stru
 static int spawn_careful(struct spawn_child *child, struct spawn_result *ret,
 			 struct spawn_fail *fail)
 {
+	bool into_cgroup;
 	int report[2];
 	pid_t pid;
 
@@ -161,7 +183,10 @@ static int spawn_careful(struct spawn_child *child, struct spawn_result *ret,
 		*fail = (struct spawn_fail){ LINK_STEP_PIPE, errno };
 		return -1;
 	}
-	pid = fork();
+	pid = in_cgroup(child, 0, NULL, 0);
+	into_cgroup = pid >= 0;
+	if (!into_cgroup)
+		pid = fork();
 	if (pid == 0)
 		spawn_child(child);
 	*fail = (struct spawn_fail){ LINK_STEP_FORK, errno };
@@ -171,6 +196,7 @@ static int spawn_careful(struct spawn_child *child, struct spawn_result *ret,
 	*ret = (struct spawn_result){
 		.pid = pid,
 		.pidfd = open_pidfd(pid),
+		.in_cgroup = into_cgroup,
 		.report_fd = take_fd(read_end),
 	};
 	return 0;

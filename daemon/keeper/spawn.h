@@ -31,6 +31,7 @@ struct spawn_plan {
 	int fds[SPAWN_FDS_MAX]; /* become 0, 1, 2, … n_fds-1; any number, closed by nobody */
 	unsigned n_fds;
 	int directory_fd; /* with LINK_SPAWN_DIRECTORY_FD */
+	int cgroup_fd; /* with LINK_SPAWN_CGROUP: directory of the one that it is born in */
 	const char *directory; /* NULL or "": stay */
 	int umask; /* -1: as it is */
 	const gid_t *groups; /* with LINK_SPAWN_IDS */
@@ -51,6 +52,7 @@ struct spawn_fail {
 struct spawn_result {
 	pid_t pid;
 	int pidfd; /* -1 where the kernel has none; the caller's */
+	bool in_cgroup; /* as planned; else the kernel would not have it, and it is in ours */
 	int report_fd; /* >= 0: the careful way: read a struct spawn_fail, or end of file = executed */
 };
 

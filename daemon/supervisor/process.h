@@ -86,6 +86,7 @@ struct process {
 	bool spawn_queued; /* is in the supervisor's spawn queue */
 	bool cleaning; /* its tree is being killed */
 	bool executed; /* this incarnation is known to have executed */
+	bool in_cgroup; /* and is in a cgroup of its own (cgroup.h) */
 
 	pid_t pid; /* 0: none */
 	uint32_t slot;

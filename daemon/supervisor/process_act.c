@@ -6,6 +6,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/supervisor/budget.h"
+#include "daemon/supervisor/cgroup.h"
 #include "daemon/supervisor/env.h"
 #include "daemon/supervisor/forkserver.h"
 #include "daemon/supervisor/process_internal.h"
@@ -32,6 +33,7 @@ void process_send_note(struct process *p)
 void process_acknowledge(struct process *p)
 {
 	send_about(p, LINK_ACK, NULL, 0);
+	cgroup_remove(process_name(p), p->instance);
 	process_order_is_over(p);
 }
 
@@ -49,7 +51,8 @@ static void queue_spawn(struct process *p)
 	if (p->spawn_queued)
 		return;
 	p->incarnation++;
-	p->executed = false;
+	p->executed = p->in_cgroup = false;
+	cgroup_remove(process_name(p), p->instance);
 	p->pid = 0;
 	p->instance = p->next_instance ? p->next_instance : env_new_instance();
 	process_order_is_over(p);

@@ -464,6 +464,7 @@ void process_fact(struct process *p, uint64_t incarnation, const struct link_slo
 		return; /* of a life that is over for us */
 	if (f->state != LINK_SLOT_SPAWNING)
 		forkserver_answered(p);
+	p->in_cgroup = f->flags & LINK_FLAG_CGROUP;
 	switch ((enum link_slot_state)f->state) {
 	case LINK_SLOT_LIVE:
 		on_live(p, f);
@@ -537,6 +538,7 @@ void process_resumed(struct process *p, uint64_t incarnation, const struct link_
 	if (has_process && f->state != LINK_SLOT_SPAWNING) {
 		p->pid = f->pid;
 		p->executed = true;
+		p->in_cgroup = f->flags & LINK_FLAG_CGROUP;
 		p->started_ns = f->spawned_ns;
 	}
 	if (p->state == PROCESS_RUNNING)

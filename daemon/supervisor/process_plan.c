@@ -4,6 +4,7 @@
 
 #include "daemon/base/fd.h"
 #include "daemon/base/mem.h"
+#include "daemon/supervisor/cgroup.h"
 #include "daemon/supervisor/env.h"
 #include "daemon/supervisor/localfs.h"
 #include "daemon/supervisor/process_internal.h"
@@ -275,6 +276,14 @@ static bool is_local(const struct process *p)
 							 env_path(p), p->def->directory);
 }
 
+/* A forkserver's children would be killed with it, and cannot be moved cheaply to cgroups of their own;
+ * a helper is over soon. */
+static bool may_have_cgroup(const struct process *p)
+{
+	return p->def->program->method != CONF_FORKSERVER &&
+	       (p->origin == PROCESS_FILE || p->origin == PROCESS_CLIENT);
+}
+
 /* Send the plan of this life as a message of this type, after words that belong to that. */
 static int send_plan(struct process *p, struct link_head *h, const struct link_part *words,
 		     char **ret_reason)
@@ -284,7 +293,7 @@ static int send_plan(struct process *p, struct link_head *h, const struct link_p
 	auto_buf struct buf body = { 0 };
 	const gid_t *groups;
 	unsigned n_fds = 0;
-	int fds[4], n;
+	int fds[5], n;
 
 	l.flags = plan_flags(p);
 	plan_ids(p, &l, &groups);
@@ -294,6 +303,11 @@ static int send_plan(struct process *p, struct link_head *h, const struct link_p
 	plan_command(p, &l, &body);
 	if (is_local(p))
 		l.flags |= LINK_SPAWN_LOCAL;
+	auto_close int cgroup_fd =
+		may_have_cgroup(p) ? cgroup_make(process_name(p), p->instance) : -1;
+	if (cgroup_fd >= 0)
+		l.flags |= LINK_SPAWN_CGROUP;
+	fds[n_fds] = cgroup_fd; /* goes last, if at all */
 	if (n == 0)
 		n = env_build(p, &body);
 	if (n < 0) {
@@ -306,7 +320,7 @@ static int send_plan(struct process *p, struct link_head *h, const struct link_p
 				     { &l, sizeof l },
 				     { groups, l.n_groups * sizeof *groups },
 				     { body.data, body.len } };
-	keeper_send(p->supervisor, h, parts, ARRAY_SIZE(parts), fds, n_fds);
+	keeper_send(p->supervisor, h, parts, ARRAY_SIZE(parts), fds, n_fds + (cgroup_fd >= 0));
 	close_opened(p, fds, n_fds);
 	return 0;
 }
@@ -362,7 +376,11 @@ void process_leave_order(struct process *p)
 
 void process_order_is_over(struct process *p)
 {
-	p->supervisor->n_orders -= p->next_instance != 0;
+	if (!p->next_instance)
+		return;
+	if (p->next_instance != p->instance) /* not begun */
+		cgroup_remove(process_name(p), p->next_instance);
+	p->supervisor->n_orders--;
 	p->next_instance = 0;
 }
 

@@ -1,4 +1,5 @@
 /* supervisor.c - the owner of everything: boot, resume, shutdown */
+#include "daemon/supervisor/cgroup.h"
 #include "daemon/supervisor/supervisor.h"
 
 #include <limits.h>
@@ -197,6 +198,9 @@ void supervisor_welcome(struct supervisor *s)
 		return;
 	}
 	s->phase = SUPERVISOR_UP;
+	cgroup_init();
+	if (!s->resumed)
+		cgroup_sweep();
 	take_over(s);
 	for (size_t i = 0; i < s->conf->n_processes; i++)
 		if (!process_find(s, s->conf->processes[i].full_name))

@@ -1,6 +1,7 @@
 /* tree.c - what a main process leaves behind
  *
- * When the main process of a stopped program is gone, its descendants have fallen to the keeper, which
+ * With a cgroup of its own (cgroup.h), and kill_scope=tree, that is what is in there. Otherwise: when the
+ * main process of a stopped program is gone, its descendants have fallen to the keeper, which
  * is a subreaper: they are children of the keeper that are no slot's main process and no part, or
  * descendants of such. An orphan belongs to a process
  *   - whose PID is its process group or session (the main process is kept a zombie until we are
@@ -20,6 +21,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/base/pidset.h"
+#include "daemon/supervisor/cgroup.h"
 #include "daemon/supervisor/supervisor.h"
 
 #define AGAIN_S 0.005
@@ -140,6 +142,12 @@ static void mark_known(const struct supervisor *s, void (*change)(struct pidset 
 		change(&known, p->pid);
 }
 
+/* Whether its tree is what is in its cgroup. */
+static bool is_its_cgroup(const struct process *p)
+{
+	return p->in_cgroup && p->def->program->kill_scope == CONF_TREE;
+}
+
 static bool belongs_to(const struct process *p, const struct stat_facts *f, uint64_t instance)
 {
 	enum conf_kill_scope scope = p->def->program->kill_scope;
@@ -163,7 +171,7 @@ static void look_at_orphan(void *data, pid_t pid)
 		return;
 	instance = instance_of(pid);
 	for (struct process *p = l->s->cleans; p; p = p->next_clean) {
-		if (belongs_to(p, &f, instance)) {
+		if (!is_its_cgroup(p) && belongs_to(p, &f, instance)) {
 			struct subtree t = { 0 };
 
 			kill_subtree(&t, pid);
@@ -172,6 +180,26 @@ static void look_at_orphan(void *data, pid_t pid)
 		}
 	}
 	log_debug("supervisor", "orphan %d belongs to no process that is being stopped", pid);
+}
+
+/* Those with a cgroup; returns how many have none. */
+static unsigned kill_cgroups(struct supervisor *s)
+{
+	unsigned others = 0;
+
+	for (struct process *p = s->cleans; p; p = p->next_clean) {
+		p->left_behind = 0;
+		if (!is_its_cgroup(p)) {
+			others++;
+		} else if (cgroup_is_populated(process_name(p), p->instance)) {
+			p->left_behind = 1;
+			if (cgroup_kill(process_name(p), p->instance) < 0) { /* Linux < 5.14 */
+				p->in_cgroup = false;
+				others++;
+			}
+		}
+	}
+	return others;
 }
 
 static void on_clean_again(struct ev_loop *loop, ev_timer *w, int revents)
@@ -189,11 +217,11 @@ void tree_turn(struct supervisor *s)
 
 	if (!s->cleans || ev_is_active(&s->clean_again))
 		return;
-	for (struct process *p = s->cleans; p; p = p->next_clean)
-		p->left_behind = 0;
-	mark_known(s, pidset_add);
-	for_children(s->keeper.keeper_pid, look_at_orphan, &l);
-	mark_known(s, pidset_remove);
+	if (kill_cgroups(s)) {
+		mark_known(s, pidset_add);
+		for_children(s->keeper.keeper_pid, look_at_orphan, &l);
+		mark_known(s, pidset_remove);
+	}
 	while (*place) {
 		struct process *p = *place;
 
@@ -263,6 +291,9 @@ static unsigned look_at_everybody(struct supervisor *s)
 
 void tree_kill_all(struct supervisor *s)
 {
+	for (const struct process *p = s->processes; p; p = p->by_name.next)
+		if (is_its_cgroup(p) && process_dies_with_keeper(p))
+			(void)cgroup_kill(process_name(p), p->instance);
 	for (int i = 0; i < LAST_LOOKS && look_at_everybody(s); i++)
 		usleep(10000);
 }

@@ -226,10 +226,12 @@ static void add_log(json_t *o, const char *key, const struct process *p, int str
 }
 
 /* How it is known that a stopped process left nothing behind. */
-static const char *tree_words(const struct conf_program *program)
+static const char *tree_words(const struct process *p)
 {
-	switch (program->kill_scope) {
+	switch (p->def->program->kill_scope) {
 	case CONF_TREE:
+		if (p->in_cgroup)
+			return "its cgroup";
 		return "process group, session, descendants, and orphans with its FOSTER_INSTANCE";
 	case CONF_GROUP:
 		return "process group";
@@ -271,7 +273,7 @@ static void add_definition(json_t *o, const struct process *p)
 	set_str(o, "stopsignal", sig_name(program->stopsignal));
 	set_seconds(o, "stopwaitsecs", program->stopwaitsecs);
 	set_str(o, "kill_scope", conf_kill_scope_name(program->kill_scope));
-	set_str(o, "tree", tree_words(program));
+	set_str(o, "tree", tree_words(p));
 	add_log(o, "stdout", p, 1);
 	add_log(o, "stderr", p, 2);
 }

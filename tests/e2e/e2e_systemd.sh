@@ -35,6 +35,10 @@ command = /opt/child print tied-began hold
 startsecs = 0
 stdout_logfile = journal
 
+[program:wild]
+command = sh -c 'env -i setsid -f sleep 1234567; exec /opt/child hold'
+startsecs = 0
+
 [program:free]
 command = /opt/child hold
 startsecs = 0
@@ -74,7 +78,7 @@ keeper=$(property MainPID)
 is "$(ctl pid)" "$keeper"
 ok "the main process is the keeper"
 
-await status_is "2 processes are running"
+await status_is "3 processes are running"
 ok "STATUS= says how many run"
 
 is "$(boot_run stat -c %a /run/foster)" 711 && is "$(boot_run stat -c %a /run/foster/foster.sock)" 600
@@ -91,8 +95,30 @@ priority=$(boot_run journalctl -b -u foster.service -o json --no-pager |
 is "$priority" 6
 ok "a line of the log has its priority"
 
-ctl show tied | grep -q '^tree  *process group, session'
-ok "show says how it is known that a tree is empty"
+# ---- cgroups ---------------------------------------------------------------------------------------
+
+delegated=/sys/fs/cgroup/system.slice/foster.service
+cgroup_of() { boot_run sed -n "s|^0::|/sys/fs/cgroup|p" "/proc/$1/cgroup"; }
+
+cgroup_of "$(ctl pid tied)" | grep -qE '/foster\.service/tied\.[0-9a-f]{16}$' &&
+	ctl show tied | grep -q '^tree  *its cgroup'
+ok "a process has a cgroup of its own, and show says so"
+
+old=$(cgroup_of "$(ctl pid tied)")
+ctl -q restart tied && new=$(cgroup_of "$(ctl pid tied)") && [ "$new" != "$old" ] &&
+	! boot_run test -e "$old" && boot_run test -e "$new"
+ok "a new life has a new one, and the old one is gone"
+
+old=$new
+boot_run kill -KILL "$(ctl pid tied)"
+await eval '[ "$(cgroup_of "$(ctl pid tied)")" != "$old" ]' &&
+	await boot_run sh -c "! test -e '$old'"
+ok "so has one that follows by order"
+
+await boot_run pgrep -f 'sleep 1234567' >/dev/null && ctl -q stop wild &&
+	! boot_run pgrep -f 'sleep 1234567' && [ -z "$(boot_run sh -c "ls -d $delegated/wild.*" 2>/dev/null)" ]
+ok "a stop kills even who has left session, group and environment behind"
+ctl -q start wild
 
 # ---- reload ----------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -157,6 +158,80 @@ static void a_directory_by_descriptor_is_entered(void **unused)
 	close(result.pidfd);
 }
 
+/* ---- cgroups ------------------------------------------------------------------------------ */
+
+/* A new cgroup in the hierarchy of version 2, wherever it is mounted. */
+static bool make_cgroup(char *path, size_t size)
+{
+	static const char *const roots[] = { "/sys/fs/cgroup/unified", "/sys/fs/cgroup" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
+		snprintf(path, size, "%s/cgroup.procs", roots[i]);
+		if (access(path, W_OK) < 0)
+			continue;
+		snprintf(path, size, "%s/foster-test-%d", roots[i], (int)getpid());
+		return mkdir(path, 0755) == 0;
+	}
+	return false;
+}
+
+static void is_born_in_its_cgroup(const char *path, uint32_t flags)
+{
+	const char *const paths[] = { "/bin/cat", NULL };
+	const char *const argv[] = { "cat", "/proc/self/cgroup", NULL };
+	auto_close int cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_buf struct buf output = { 0 };
+	struct spawn_result result;
+	struct spawn_fail fail;
+	int out[2];
+
+	assert_return_code(cgroup, errno);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	struct spawn_plan plan = { .flags = flags | LINK_SPAWN_CGROUP,
+				   .fds = { spawn_null_fd(), out[1], spawn_null_fd() },
+				   .n_fds = 3,
+				   .cgroup_fd = cgroup,
+				   .umask = -1,
+				   .inherit = nothing_inherited,
+				   .paths = paths,
+				   .argv = (char *const *)argv,
+				   .envp = (char *const *)(argv + 2) };
+	assert_int_equal(spawn(&plan, &result, &fail), 0);
+	close(out[1]);
+	assert_int_equal(fd_read_all(out[0], &output, 65536), 0);
+	close(out[0]);
+	waitpid(result.pid, NULL, 0);
+	close(result.pidfd);
+	close_fd(&result.report_fd);
+	assert_true(result.in_cgroup);
+	assert_non_null(strstr(output.data, strrchr(path, '/')));
+}
+
+static void a_child_is_born_in_its_cgroup(void **unused)
+{
+	char path[128];
+
+	(void)unused;
+	if (!make_cgroup(path, sizeof path)) {
+		print_message("# skip: needs a cgroup2 hierarchy to write to\n");
+		skip();
+	}
+	is_born_in_its_cgroup(path, LINK_SPAWN_LOCAL);
+	is_born_in_its_cgroup(path, 0);
+	assert_return_code(rmdir(path), errno);
+}
+
+static void a_cgroup_that_cannot_be_is_done_without(void **unused)
+{
+	auto_buf struct buf output = { 0 };
+
+	(void)unused;
+	/* descriptor 0 is no cgroup */
+	assert_int_equal(run("exit 7", LINK_SPAWN_LOCAL | LINK_SPAWN_CGROUP, NULL, &output),
+			 7 << 8);
+	assert_int_equal(run("exit 7", LINK_SPAWN_CGROUP, NULL, &output), 7 << 8);
+}
+
 static int set_up(void **state)
 {
 	sigset_t all;
@@ -174,6 +249,8 @@ int main(void)
 		cmocka_unit_test(a_child_gets_what_was_planned_and_nothing_else_carefully),
 		cmocka_unit_test(a_missing_program_names_its_step),
 		cmocka_unit_test(a_directory_by_descriptor_is_entered),
+		cmocka_unit_test(a_child_is_born_in_its_cgroup),
+		cmocka_unit_test(a_cgroup_that_cannot_be_is_done_without),
 	};
 
 	for (int fd = 3; fd < 1024; fd++) /* whatever we were given would be a child's, too */
