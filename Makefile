@@ -355,7 +355,8 @@ install: all ## install below DESTDIR, PREFIX, SYSCONFDIR
 		$(LOCATE) packaging/systemd/$$unit > $(DESTDIR)$(UNITDIR)/$$unit && \
 		chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done
 	$(Q)for page in $(MAN); do \
-		install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
+		to=$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; install -d $${to%/*} && \
+		$(LOCATE) $$page > $$to && chmod 644 $$to || exit 1; done
 	$(Q)$(if $(COMPLETION),install -D -m 644 $(COMPLETION) \
 		$(DESTDIR)$(DATADIR)/bash-completion/completions/fosterctl)
 	$(Q)install -D -m 644 ctl/org.foster.Supervisor.varlink \

@@ -34,7 +34,10 @@ void process_acknowledge(struct process *p)
 {
 	send_about(p, LINK_ACK, NULL, 0);
 	cgroup_remove(process_name(p), p->instance);
-	process_order_is_over(p);
+	if (p->next_instance) {
+		process_order_is_over(p); /* the keeper drops it */
+		process_send_note(p);
+	}
 }
 
 void process_send_signal(struct process *p, int number, enum link_scope scope)

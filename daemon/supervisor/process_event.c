@@ -227,8 +227,6 @@ static void after_change(struct process *p, enum process_state from)
 		process_post(p, PROCESS_EV_START); /* stopped on the way to a new start */
 	if (p->state == PROCESS_RUNNING)
 		process_leave_order(p);
-	else if (p->state == PROCESS_STOPPING)
-		process_take_order_back(p);
 	if (p->state != PROCESS_STARTING) /* a spawn carries its own note */
 		process_send_note(p);
 	waiters_check(p);
@@ -243,6 +241,8 @@ static void process_event(struct process *p, enum process_event ev)
 	if (!m->set)
 		return;
 	process_enter(p, m->to);
+	if (m->to == PROCESS_STOPPING)
+		process_take_order_back(p); /* before the signal that ends it */
 	process_act(p, m->act);
 	if (m->act == PROCESS_ACT_TERM && p->escalate)
 		start_timer(p, clock_boot_ns() + ns_of(p->def->program->stopwaitsecs));
