@@ -6,13 +6,29 @@
 #include <unistd.h>
 
 #include "daemon/base/fd.h"
+#include "daemon/base/mem.h"
+#include "daemon/supervisor/env.h"
 
 #define DEPTH_MAX 64
+
+#define AGAIN_S 0.002
+#define AGAIN_MAX 500 /* then its report is lost, and so be it */
 
 /* PIDs from near to far. */
 struct ancestry {
 	pid_t pids[DEPTH_MAX + 1];
 	size_t n;
+	pid_t of_keeper; /* the one that is the keeper's child; 0: none */
+};
+
+/* A call that waits for the report of its client's process. */
+struct wait {
+	struct supervisor *supervisor;
+	struct rpc_call *call;
+	json_t *parameters; /* reference */
+	void (*method)(void *data, struct rpc_call *call, json_t *parameters);
+	ev_timer again;
+	unsigned n;
 };
 
 /* Field 4 of /proc/PID/stat; 0 when there is none. The name in field 2 may hold anything. */
@@ -36,8 +52,75 @@ static void look_up(struct ancestry *a, pid_t pid, pid_t keeper)
 
 	for (; pid > 1 && pid != keeper && a->n < DEPTH_MAX; pid = parent_of(pid))
 		a->pids[a->n++] = pid;
+	a->of_keeper = pid == keeper && a->n ? a->pids[a->n - 1] : 0;
 	if (session > 1)
 		a->pids[a->n++] = session;
+}
+
+/* Whether it is a child that the keeper has made and not yet told us of: no process has its PID, but one
+ * that is being started, or has a standing order, has its instance. */
+static bool is_on_its_way(const struct supervisor *s, pid_t child)
+{
+	uint64_t instance;
+
+	if (!child || process_of_pid(s, child))
+		return false;
+	instance = env_instance_of(child);
+	for (const struct process *p = s->processes; instance && p; p = p->by_name.next)
+		if ((instance == p->instance && !p->executed) || instance == p->next_instance)
+			return true;
+	return false;
+}
+
+static bool is_expected(const struct supervisor *s, const struct rpc_call *call)
+{
+	struct ancestry a = { .n = 0 };
+
+	look_up(&a, rpc_peer(call)->pid, s->keeper.keeper_pid);
+	return is_on_its_way(s, a.of_keeper);
+}
+
+static void forget(void *data)
+{
+	struct wait *w = data;
+
+	ev_timer_stop(w->supervisor->loop, &w->again);
+	json_decref(w->parameters);
+	free(w);
+}
+
+static void on_again(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+	struct wait *w = container_of(timer, struct wait, again), now = *w;
+
+	(void)revents;
+	if (++w->n < AGAIN_MAX && is_expected(w->supervisor, w->call)) {
+		ev_timer_set(timer, AGAIN_S, 0.);
+		ev_timer_start(loop, timer);
+		return;
+	}
+	json_incref(now.parameters);
+	forget(w);
+	now.method(now.supervisor, now.call, now.parameters);
+	json_decref(now.parameters);
+}
+
+void caller_then(struct supervisor *s, struct rpc_call *call, json_t *parameters,
+		 void (*method)(void *data, struct rpc_call *call, json_t *parameters))
+{
+	struct wait *w = is_expected(s, call) ? calloc(1, sizeof *w) : NULL;
+
+	if (!w) {
+		method(s, call, parameters);
+		return;
+	}
+	*w = (struct wait){ .supervisor = s,
+			    .call = call,
+			    .parameters = json_incref(parameters),
+			    .method = method };
+	rpc_keep(call, forget, NULL, w);
+	ev_timer_init(&w->again, on_again, AGAIN_S, 0.);
+	ev_timer_start(s->loop, &w->again);
 }
 
 static bool is_alive(const struct rpc_peer *peer)

@@ -5,8 +5,16 @@
 #ifndef FOSTER_SUPERVISOR_CALLER_H
 #define FOSTER_SUPERVISOR_CALLER_H
 
+#include <jansson.h>
+
 #include "daemon/supervisor/rpc.h"
 #include "daemon/supervisor/supervisor.h"
+
+/* Call method(s, call, parameters) as soon as the client's process is known to us: at once, but for one
+ * that calls in its first instructions, while the keeper's report of it is on its way. The call is kept
+ * meanwhile; if its client goes, it is forgotten. */
+void caller_then(struct supervisor *s, struct rpc_call *call, json_t *parameters,
+		 void (*method)(void *data, struct rpc_call *call, json_t *parameters));
 
 /* The nearest one, or NULL: the client is not of ours, or is gone already. */
 struct process *caller_process(const struct supervisor *s, const struct rpc_peer *peer);

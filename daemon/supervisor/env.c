@@ -1,13 +1,16 @@
 #include "daemon/supervisor/env.h"
 
+#include <fcntl.h>
 #include <pwd.h>
 #include <sys/random.h>
 
 #include "daemon/base/clock.h"
+#include "daemon/base/fd.h"
 #include "daemon/base/mem.h"
 #include "daemon/supervisor/supervisor.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define ENVIRON_BYTES ((size_t)256 << 10)
 #define OWN_MAX 24
 #define OWN_BYTES 640 /* of one variable of foster's own: a name or path and its key */
 
@@ -178,4 +181,20 @@ char **env_for_fork(char *const *environment)
 		if (!speaks_of_fosterd(environment[i]))
 			copy[kept++] = environment[i];
 	return copy;
+}
+
+uint64_t env_instance_of(pid_t pid)
+{
+	static const char key[] = "FOSTER_INSTANCE=";
+	auto_buf struct buf text = { 0 };
+	char path[40];
+
+	snprintf(path, sizeof path, "/proc/%d/environ", pid);
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fd_read_all(fd, &text, ENVIRON_BYTES) < 0)
+		return 0;
+	for (size_t at = 0; at < text.len; at += strlen(text.data + at) + 1)
+		if (strncmp(text.data + at, key, sizeof key - 1) == 0)
+			return strtoull(text.data + at + sizeof key - 1, NULL, 16);
+	return 0;
 }

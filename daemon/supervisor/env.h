@@ -10,6 +10,9 @@
 #include "daemon/base/buf.h"
 #include "daemon/supervisor/process.h"
 
+/* FOSTER_INSTANCE of a living process, 0 when it has none or hides it. */
+uint64_t env_instance_of(pid_t pid);
+
 /* A new FOSTER_INSTANCE: random, never 0. */
 uint64_t env_new_instance(void);
 

@@ -235,12 +235,6 @@ static void on_message(void *data, const struct link_message *m)
 	}
 }
 
-void keeper_catch_up(struct supervisor *s)
-{
-	while (link_receive(&s->link, on_message, s) == 1)
-		; /* an end of file is found again by on_readable() */
-}
-
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct supervisor *s = w->data;

@@ -173,7 +173,6 @@ static bool choose_parent(struct defining *d)
 {
 	const char *said = d->def.parent;
 
-	keeper_catch_up(d->s);
 	d->caller = caller_process(d->s, d->peer);
 	if (!said && d->params.transient == PARAM_TRUE)
 		said = "session";
@@ -408,7 +407,7 @@ static void take_descriptors(struct defining *d)
 		d->fds[3] = rpc_take_fd(d->call, n);
 }
 
-void method_define(void *data, struct rpc_call *call, json_t *parameters)
+static void define_by_known_caller(void *data, struct rpc_call *call, json_t *parameters)
 {
 	struct defining d = {
 		.s = data, .call = call, .peer = rpc_peer(call), .fds = { -1, -1, -1, -1 }
@@ -421,4 +420,9 @@ void method_define(void *data, struct rpc_call *call, json_t *parameters)
 	take_descriptors(&d);
 	define(&d);
 	defining_done(&d);
+}
+
+void method_define(void *data, struct rpc_call *call, json_t *parameters)
+{
+	caller_then(data, call, parameters, define_by_known_caller);
 }

@@ -117,8 +117,6 @@ void keeper_send(struct supervisor *s, const struct link_head *head, const struc
 bool keeper_is_congested(const struct supervisor *s);
 void keeper_flush(struct supervisor *s);
 int keeper_open(struct supervisor *s, int fd);
-/* Hear what the keeper has said already: a child may speak to us before we have read that it lives. */
-void keeper_catch_up(struct supervisor *s);
 void keeper_send_all_logs(struct supervisor *s); /* a new logger, or one we know nothing of */
 void keeper_notify(struct supervisor *s, const char *text); /* sd_notify(3) */
 

@@ -22,11 +22,11 @@
 #include "daemon/base/mem.h"
 #include "daemon/base/pidset.h"
 #include "daemon/supervisor/cgroup.h"
+#include "daemon/supervisor/env.h"
 #include "daemon/supervisor/supervisor.h"
 
 #define AGAIN_S 0.005
 #define AGAIN_MAX_S 0.25
-#define ENVIRON_BYTES ((size_t)256 << 10)
 #define DEPTH_MAX 64
 #define LAST_LOOKS 50
 
@@ -55,23 +55,6 @@ static bool read_stat(pid_t pid, struct stat_facts *f)
 		p = strchr(p + 1, ' ');
 	f->start = p ? strtoull(p + 1, NULL, 10) : 0;
 	return true;
-}
-
-/* FOSTER_INSTANCE of a process, 0 when it has none or hides it. */
-static uint64_t instance_of(pid_t pid)
-{
-	static const char key[] = "FOSTER_INSTANCE=";
-	auto_buf struct buf text = { 0 };
-	char path[40];
-
-	snprintf(path, sizeof path, "/proc/%d/environ", pid);
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fd_read_all(fd, &text, ENVIRON_BYTES) < 0)
-		return 0;
-	for (size_t at = 0; at < text.len; at += strlen(text.data + at) + 1)
-		if (strncmp(text.data + at, key, sizeof key - 1) == 0)
-			return strtoull(text.data + at + sizeof key - 1, NULL, 16);
-	return 0;
 }
 
 /* Call on_child for each child of pid, as listed at this moment. */
@@ -169,7 +152,7 @@ static void look_at_orphan(void *data, pid_t pid)
 
 	if (pidset_has(&known, pid) || !read_stat(pid, &f) || f.state == 'Z')
 		return;
-	instance = instance_of(pid);
+	instance = env_instance_of(pid);
 	for (struct process *p = l->s->cleans; p; p = p->next_clean) {
 		if (!is_its_cgroup(p) && belongs_to(p, &f, instance)) {
 			struct subtree t = { 0 };
@@ -275,7 +258,7 @@ static unsigned look_at_everybody(struct supervisor *s)
 
 		if (pid <= 1 || pid == getpid() || !read_stat(pid, &f) || f.state == 'Z')
 			continue;
-		instance = instance_of(pid);
+		instance = env_instance_of(pid);
 		for (struct process *p = s->processes; instance && p; p = p->by_name.next) {
 			if (instance == p->instance && process_dies_with_keeper(p) &&
 			    p->def->program->kill_scope == CONF_TREE) {

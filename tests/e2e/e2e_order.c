@@ -159,6 +159,31 @@ static void those_without_an_order_follow_later(void **state)
 	fixture_expect_silence(f, said);
 }
 
+static void what_it_starts_at_once_is_its_own(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+
+	fixture_up(f, "[program:a]\nstartsecs = 0\nautorestart = true\n"
+		      "command = sh -c 'echo $$ >@dir@/said; @build@/fosterctl start of-$$ -- "
+		      "@child@ hold; exec sleep 1000'\n");
+	pid_t old = (pid_t)atoi(fixture_line(f, said));
+	const char *first = fixture_format(f, "of-%d", (int)old);
+	fixture_until(f, first, "RUNNING");
+	pid_t supervisor = fixture_supervisor(f);
+	fixture_kill(supervisor, SIGSTOP);
+	fixture_kill(old, SIGKILL);
+	const char *second = fixture_format(f, "of-%d", atoi(fixture_line(f, said)));
+	fixture_kill(supervisor, SIGCONT);
+
+	fixture_until(f, second, "RUNNING");
+	fixture_until(f, first, "STOPPED"); /* with the parent that it had */
+	fixture_expect_nothing(f, second);
+	assert_string_equal(json_string_value(json_object_get(fixture_show(f, second), "parent")),
+			    "a");
+	fixture_down(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +194,7 @@ int main(void)
 		fixture_test(what_stops_is_not_followed),
 		fixture_test(what_was_begun_and_is_not_wanted_is_killed),
 		fixture_test(those_without_an_order_follow_later),
+		fixture_test(what_it_starts_at_once_is_its_own),
 	};
 
 	return fixture_run(tests);
