@@ -75,7 +75,7 @@ enum conf_log_format {
 /* Where a stream of a child goes. */
 enum conf_log_kind {
 	CONF_LOG_NONE, /* /dev/null */
-	CONF_LOG_AUTO, /* a file of foster's choosing below RUNTIME/log (childlogdir) */
+	CONF_LOG_AUTO, /* a file of foster's choosing in RUNTIME/log or childlogdir= */
 	CONF_LOG_FILE, /* path */
 	CONF_LOG_STDOUT, /* fosterd's own stdout: "-", /dev/stdout, /dev/fd/1, /proc/self/fd/1 */
 	CONF_LOG_STDERR, /* fosterd's own stderr: /dev/stderr, /dev/fd/2, /proc/self/fd/2 */
@@ -86,7 +86,8 @@ enum conf_log_kind {
 
 struct conf_log {
 	enum conf_log_kind kind;
-	const char *path; /* of CONF_LOG_FILE, absolute; else NULL */
+	/* FILE: the file; AUTO: its directory, NULL for RUNTIME/log; absolute. Else NULL */
+	const char *path;
 	uint64_t maxbytes; /* rotate at this size; 0 = never */
 	unsigned backups; /* rotated files kept: path.1 … path.N; 0 = truncate instead */
 };
@@ -155,6 +156,7 @@ struct conf_process {
 	/* "name", or "group:name" where they differ; 1..CONF_NAME_MAX bytes, unique in a conf */
 	const char *full_name;
 	unsigned number; /* process_num */
+	int group_priority; /* groups start in ascending order of it, and stop in descending */
 	const char *const *argv; /* NULL-terminated; NULL when the program has entry= only */
 	const char *const *args; /* args= for an entry, NULL-terminated; never NULL */
 	const char *const

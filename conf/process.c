@@ -48,14 +48,22 @@ static void settle_syslog(struct build *b, const struct ini_section *s, const ch
 			   "has no effect: the output goes to one place, the logfile");
 }
 
+static void settle_directory(const struct build *b, struct conf_log *log)
+{
+	if (log->kind == CONF_LOG_AUTO)
+		log->path = b->conf->main.childlogdir;
+}
+
 static void settle_logs(struct build *b, const struct program_work *w, struct process_draft *d)
 {
 	struct conf_process *p = &d->process;
 	const struct ini_value *err_file = ini_get(&b->ini, w->section, "stderr_logfile");
 
 	settle_syslog(b, w->section, "stdout_syslog", d->out_syslog, &p->out);
+	settle_directory(b, &p->out);
 	if (!w->program->redirect_stderr) {
 		settle_syslog(b, w->section, "stderr_syslog", d->err_syslog, &p->err);
+		settle_directory(b, &p->err);
 		return;
 	}
 	if (err_file && p->err.kind != CONF_LOG_NONE && p->err.kind != CONF_LOG_AUTO)
@@ -147,6 +155,7 @@ void program_add_processes(struct build *b, struct program_work *w, const char *
 
 		d.process.program = w->program;
 		d.process.number = w->numprocs_start + i;
+		d.process.group_priority = group_priority;
 		build_one(b, w, group, &scope, &d);
 		work = add_work(b);
 		if (!work)

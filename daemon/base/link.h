@@ -94,7 +94,7 @@ struct link_note {
 };
 
 /* What the keeper must set up before the first WELCOME. Strings follow, each with its NUL, "" when
- * not given: runtime_dir, socket, pidfile, logfile, directory, identifier. */
+ * not given: runtime_dir, socket, pidfile, logfile, directory, user. */
 struct link_boot {
 	uint32_t socket_mode, socket_uid, socket_gid; /* (uint32_t)-1: unchanged */
 	uint32_t uid, gid; /* user= of fosterd; (uint32_t)-1: unchanged */

@@ -22,7 +22,7 @@
 
 struct boot {
 	const struct link_boot *facts;
-	const char *runtime_dir, *socket, *pidfile, *logfile, *directory, *identifier;
+	const char *runtime_dir, *socket, *pidfile, *logfile, *directory, *user;
 };
 
 static int fail(const char *what, const char *where, int err)
@@ -34,7 +34,7 @@ static int fail(const char *what, const char *where, int err)
 static bool read_boot(const struct link_message *m, struct boot *b)
 {
 	const char **strings[] = { &b->runtime_dir, &b->socket,	   &b->pidfile,
-				   &b->logfile,	    &b->directory, &b->identifier };
+				   &b->logfile,	    &b->directory, &b->user };
 	size_t at = 0;
 
 	b->facts = link_take(m, &at, sizeof *b->facts);
@@ -285,7 +285,7 @@ static int become_user(struct keeper *k, const struct boot *b)
 		return fail("hand over", b->socket, errno);
 	if (k->logfile && chown(k->logfile, uid, gid) < 0)
 		return fail("hand over", k->logfile, errno);
-	if (initgroups(b->identifier, gid) < 0 && setgroups(0, NULL) < 0)
+	if (initgroups(b->user, gid) < 0 && setgroups(0, NULL) < 0)
 		return fail("become", "the user of user=", errno);
 	if (setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
 		return fail("become", "the user of user=", errno);

@@ -38,7 +38,6 @@ int process_log_path(const struct process *p, int stream, char *path, size_t siz
 		     const char **ret_why)
 {
 	const struct conf_log *l = log_of(p, stream);
-	const struct conf_main *main = &p->supervisor->conf->main;
 	int n = -1;
 
 	*ret_why = "its output is not kept in a file";
@@ -48,9 +47,8 @@ int process_log_path(const struct process *p, int stream, char *path, size_t siz
 		n = snprintf(path, size, "%s", l->path);
 	} else if (l->kind == CONF_LOG_AUTO) {
 		n = snprintf(path, size, "%s%s/%s-%s.log",
-			     main->childlogdir ? main->childlogdir : p->supervisor->runtime_dir,
-			     main->childlogdir ? "" : "/log", process_name(p),
-			     stream == 1 ? "stdout" : "stderr");
+			     l->path ? l->path : p->supervisor->runtime_dir, l->path ? "" : "/log",
+			     process_name(p), stream == 1 ? "stdout" : "stderr");
 	}
 	return n < 0 || (size_t)n >= size ? -ENOENT : 0;
 }
@@ -197,7 +195,7 @@ static void plan_ids(const struct process *p, struct link_spawn *l, const gid_t 
 	} else {
 		return;
 	}
-	if (geteuid() == 0) /* else we are that user, or may not become it: execve shows */
+	if (geteuid() == 0 || l->uid != geteuid()) /* not root: the child says what it may not */
 		l->flags |= LINK_SPAWN_IDS;
 }
 

@@ -229,21 +229,44 @@ static void update_forkservers(struct supervisor *s, const struct conf *before)
 	}
 }
 
+static void warn_of_restart_for(const char *key)
+{
+	log_warning(NULL, "%s= changed; it takes effect when fosterd is restarted", key);
+}
+
 static void warn_of_restart(const struct conf_main *a, const struct conf_main *b)
 {
 	const char *const pairs[][3] = { { "runtime_dir", a->runtime_dir, b->runtime_dir },
 					 { "socket", a->socket, b->socket },
 					 { "logfile", a->logfile, b->logfile },
+					 { "pidfile", a->pidfile, b->pidfile },
+					 { "directory", a->directory, b->directory },
 					 { "user", a->user, b->user } };
+	const struct {
+		const char *key;
+		bool changed;
+	} others[] = {
+		{ "socket_mode", a->socket_mode != b->socket_mode },
+		{ "socket_owner",
+		  a->socket_uid != b->socket_uid || a->socket_gid != b->socket_gid },
+		{ "logfile_maxbytes", a->logfile_maxbytes != b->logfile_maxbytes },
+		{ "logfile_backups", a->logfile_backups != b->logfile_backups },
+		{ "umask", a->umask != b->umask },
+		{ "minfds", a->minfds != b->minfds },
+		{ "nodaemon", a->daemonize != b->daemonize },
+		{ "watchdog", a->watchdog != b->watchdog },
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
 		const char *was = pairs[i][1] ? pairs[i][1] : "",
 			   *is = pairs[i][2] ? pairs[i][2] : "";
 
 		if (strcmp(was, is) != 0)
-			log_warning(NULL, "%s= changed; it takes effect when fosterd is restarted",
-				    pairs[i][0]);
+			warn_of_restart_for(pairs[i][0]);
 	}
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (others[i].changed)
+			warn_of_restart_for(others[i].key);
 }
 
 int reload_apply(struct supervisor *s, struct conf *conf, const struct conf_sources *sources,

@@ -20,6 +20,8 @@ static void method_ping(void *data, struct rpc_call *call, json_t *parameters)
 		return;
 	reply = json_pack("{s:s,s:i,s:i}", "version", FOSTER_VERSION, "keeper",
 			  (int)s->keeper.keeper_pid, "supervisor", (int)getpid());
+	if (s->conf->main.identifier)
+		json_object_set_new(reply, "identifier", json_string(s->conf->main.identifier));
 	if (s->logger_pid)
 		json_object_set_new(reply, "logger", json_integer(s->logger_pid));
 	rpc_reply(call, reply);

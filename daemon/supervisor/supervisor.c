@@ -1,6 +1,6 @@
 /* supervisor.c - the owner of everything: boot, resume, shutdown */
-#include "daemon/supervisor/cgroup.h"
 #include "daemon/supervisor/supervisor.h"
+#include "daemon/supervisor/cgroup.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -281,15 +281,21 @@ static bool has_living_child(const struct supervisor *s, const struct process *p
 	return false;
 }
 
-/* The highest priority value that is still up; INT_MIN when nothing is. */
-static int highest_priority(const struct supervisor *s)
+/* The higher, the sooner it stops: first by its group's priority, then by its own. */
+static int64_t rank(const struct process *p)
 {
-	int highest = INT_MIN;
+	return (int64_t)p->def->group_priority * (INT64_C(1) << 32) + p->def->program->priority;
+}
+
+/* The highest rank that is still up; INT64_MIN when nothing is. */
+static int64_t highest_rank(const struct supervisor *s)
+{
+	int64_t highest = INT64_MIN;
 
 	for (const struct process *p = s->processes; p; p = p->by_name.next)
 		if (is_people_s(p) && goes_with_us(p) && process_state_is_up(p->state) &&
-		    p->def->program->priority > highest)
-			highest = p->def->program->priority;
+		    rank(p) > highest)
+			highest = rank(p);
 	return highest;
 }
 
@@ -331,14 +337,14 @@ static void finish(struct supervisor *s)
  * next; then, with on_exit=join, those that are no daemons are waited for. */
 static void leave_further(struct supervisor *s)
 {
-	int priority = highest_priority(s);
+	int64_t highest = highest_rank(s);
 
 	s->leaving_due = false;
-	if (priority != INT_MIN) {
+	if (highest != INT64_MIN) {
 		for (struct process *p = s->processes; p; p = p->by_name.next)
 			if (is_people_s(p) && goes_with_us(p) && process_state_is_up(p->state) &&
-			    (p->state != PROCESS_STOPPING || !p->escalate) &&
-			    p->def->program->priority == priority && !has_living_child(s, p))
+			    (p->state != PROCESS_STOPPING || !p->escalate) && rank(p) == highest &&
+			    !has_living_child(s, p))
 				(void)process_ask_stop(p, &foster);
 		return;
 	}

@@ -286,6 +286,28 @@ static void update_applies_only_what_changed(void **state)
 	fixture_down(f);
 }
 
+static void a_changed_childlogdir_is_a_change_of_who_logs_there(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_return_code(mkdir(fixture_path(f, "one"), 0755), errno);
+	assert_return_code(mkdir(fixture_path(f, "two"), 0755), errno);
+#define IN(directory)                                                                    \
+	"[foster]\nchildlogdir = @dir@/" directory                                       \
+	"\n[program:a]\nstartsecs = 0\ncommand = @child@ print word hold\n[program:b]\n" \
+	"stdout_logfile = NONE\nstderr_logfile = NONE\n" HOLD
+	fixture_up(f, IN("one"));
+	fixture_settle(f, "a", "RUNNING");
+	pid_t b = fixture_settle(f, "b", "RUNNING");
+	fixture_write_config(f, IN("two"));
+	fixture_ctl_is(f, 0, NULL, "", "update");
+	fixture_until(f, "a", "RUNNING");
+	assert_int_equal(fixture_pid(f, "b"), b);
+	fixture_ctl_is(f, 0, "word\n", "", "tail", "a");
+	assert_string_equal(fixture_file(f, "two/a-stdout.log"), "word\n");
+	fixture_down(f);
+}
+
 static void update_of_groups_leaves_the_others(void **state)
 {
 	struct fixture *f = *state;
@@ -463,6 +485,7 @@ int main(void)
 		fixture_test(usr1_writes_the_table_to_the_log),
 		fixture_test(reread_tells_and_changes_nothing),
 		fixture_test(update_applies_only_what_changed),
+		fixture_test(a_changed_childlogdir_is_a_change_of_who_logs_there),
 		fixture_test(update_of_groups_leaves_the_others),
 		fixture_test(a_bad_file_changes_nothing),
 		fixture_test(a_changed_program_that_was_stopped_stays_stopped),

@@ -37,6 +37,24 @@ static void a_shutdown_stops_daemon_processes_in_reverse_order(void **state)
 	fixture_expect_line(f, said, "first");
 }
 
+static void the_priority_of_a_group_comes_first(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+
+	fixture_up(f, "[group:front]\npriority = 2\nprograms = a\n"
+		      "[group:back]\npriority = 1\nprograms = b\n"
+		      "[program:a]\npriority = 1\nstartsecs = 0\n"
+		      "command = @child@ bye 15 @dir@/said front say @dir@/said up hold\n"
+		      "[program:b]\npriority = 2\nstartsecs = 0\n"
+		      "command = @child@ bye 15 @dir@/said back say @dir@/said up hold\n");
+	fixture_expect_line(f, said, "up");
+	fixture_expect_line(f, said, "up");
+	fixture_down(f);
+	fixture_expect_line(f, said, "front");
+	fixture_expect_line(f, said, "back");
+}
+
 static void a_shutdown_kills_what_does_not_obey(void **state)
 {
 	struct fixture *f = *state;
@@ -379,6 +397,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		fixture_test(a_shutdown_stops_daemon_processes_in_reverse_order),
+		fixture_test(the_priority_of_a_group_comes_first),
 		fixture_test(a_shutdown_kills_what_does_not_obey),
 		fixture_test(a_shutdown_by_command_ends_fosterd_with_status_0),
 		fixture_test(a_shutdown_leaves_other_processes_running),
