@@ -3,6 +3,8 @@
  * What the socket does not take at once is kept in order (the backlog) and sent when it is writable.
  * Spawns, which are large and many, are not even made while there is a backlog. */
 #include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
@@ -128,6 +130,22 @@ static void on_slot(struct supervisor *s, const struct link_message *m)
 		process_fact(p, m->head->incarnation, f);
 }
 
+/* One that systemd made may listen elsewhere than the configuration says; children are told where. */
+static void use_path_of_socket(struct supervisor *s)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNSPEC };
+	socklen_t len = sizeof sa - 1; /* the rest ends a path that fills it */
+	char *path;
+
+	if (getsockname(s->listen_fd, (struct sockaddr *)&sa, &len) < 0 || sa.sun_path[0] != '/')
+		return;
+	path = strdup(sa.sun_path);
+	if (!path)
+		return;
+	free(s->socket_path);
+	s->socket_path = path;
+}
+
 static void on_held(struct supervisor *s, const struct link_message *m)
 {
 	size_t at = 0;
@@ -138,6 +156,7 @@ static void on_held(struct supervisor *s, const struct link_message *m)
 	if (what->kind == LINK_HOLD_LISTEN) {
 		close_fd(&s->listen_fd);
 		s->listen_fd = take_fd(m->fds[0]);
+		use_path_of_socket(s);
 	} else if (what->kind == LINK_HOLD_SESSION) {
 		(void)session_resume(s, what->id, (pid_t)strtol(what->name, NULL, 10),
 				     take_fd(m->fds[0]));

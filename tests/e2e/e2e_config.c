@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -134,6 +136,38 @@ static void the_option_s_chooses_the_socket(void **state)
 						f->socket, NULL });
 	fixture_wait_ready(f);
 	fixture_ctl_is(f, 0, "pong\n", "", "ping");
+	fixture_down(f);
+}
+
+static void children_are_told_where_a_given_socket_listens(void **state)
+{
+	struct fixture *f = *state;
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct fifo *said = fixture_fifo(f, "said");
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	fixture_write_config(f, "[program:a]\nstartsecs = 0\ncommand = sh -c 'echo $FOSTER_SOCKET "
+				">@dir@/said; exec @child@ hold'\n");
+	strcpy(f->socket, fixture_path(f, "given.sock"));
+	strcpy(sa.sun_path, f->socket);
+	setenv("FOSTER_SOCKET", f->socket, 1);
+	assert_return_code(bind(fd, (struct sockaddr *)&sa, sizeof sa), errno);
+	assert_return_code(listen(fd, 10), errno);
+	assert_int_equal(fixture_open_notify(f), 0);
+	fflush(stdout);
+	f->fosterd = fork();
+	if (f->fosterd == 0) {
+		dup2(fd, 3);
+		setenv("NOTIFY_SOCKET", fixture_path(f, "notify"), 1);
+		setenv("LISTEN_FDS", "1", 1);
+		setenv("LISTEN_PID", fixture_format(f, "%d", (int)getpid()), 1);
+		execl(fixture_format(f, "%s/fosterd", f->build), "fosterd", "-c",
+		      fixture_path(f, "foster.ini"), (char *)NULL);
+		_exit(127);
+	}
+	close(fd);
+	fixture_wait_ready(f);
+	fixture_expect_line(f, said, f->socket);
 	fixture_down(f);
 }
 
@@ -289,12 +323,13 @@ static void update_applies_only_what_changed(void **state)
 static void a_changed_childlogdir_is_a_change_of_who_logs_there(void **state)
 {
 	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
 
 	assert_return_code(mkdir(fixture_path(f, "one"), 0755), errno);
 	assert_return_code(mkdir(fixture_path(f, "two"), 0755), errno);
-#define IN(directory)                                                                    \
-	"[foster]\nchildlogdir = @dir@/" directory                                       \
-	"\n[program:a]\nstartsecs = 0\ncommand = @child@ print word hold\n[program:b]\n" \
+#define IN(directory)                                                                                      \
+	"[foster]\nchildlogdir = @dir@/" directory                                                         \
+	"\n[program:a]\nstartsecs = 0\ncommand = @child@ print word say @dir@/said up hold\n[program:b]\n" \
 	"stdout_logfile = NONE\nstderr_logfile = NONE\n" HOLD
 	fixture_up(f, IN("one"));
 	fixture_settle(f, "a", "RUNNING");
@@ -303,6 +338,8 @@ static void a_changed_childlogdir_is_a_change_of_who_logs_there(void **state)
 	fixture_ctl_is(f, 0, NULL, "", "update");
 	fixture_until(f, "a", "RUNNING");
 	assert_int_equal(fixture_pid(f, "b"), b);
+	fixture_expect_line(f, said, "up");
+	fixture_expect_line(f, said, "up");
 	fixture_ctl_is(f, 0, "word\n", "", "tail", "a");
 	assert_string_equal(fixture_file(f, "two/a-stdout.log"), "word\n");
 	fixture_down(f);
@@ -476,6 +513,7 @@ int main(void)
 		fixture_test(files_are_included),
 		fixture_test(a_second_fosterd_refuses_and_names_the_first),
 		fixture_test(the_option_s_chooses_the_socket),
+		fixture_test(children_are_told_where_a_given_socket_listens),
 		fixture_test(a_pidfile_names_the_keeper_and_goes_with_it),
 		fixture_test(daemonize_returns_when_it_is_ready),
 		fixture_test(daemonize_reports_what_went_wrong),
