@@ -290,6 +290,20 @@ static void a_user_gets_ids_and_groups(void **state)
 	fixture_down(f);
 }
 
+static void a_user_that_fosterd_may_not_become_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	if (getuid() != 0)
+		fixture_skip("needs root");
+	fixture_up(f, "[foster]\nuser = nobody\n[program:x]\nautostart = false\n"
+		      "startretries = 0\nuser = daemon\ncommand = /bin/true\n");
+	struct result r = fixture_ctl(f, "start", "x");
+	assert_int_equal(r.status, 1);
+	assert_contains(r.err, "Operation not permitted");
+	fixture_down(f);
+}
+
 /* ---- failures come back in words ----------------------------------------------------------- */
 
 static void expect_no_start(struct fixture *f, const char *section, const char *words)
@@ -349,6 +363,103 @@ static void a_name_without_slash_is_looked_up_in_the_programs_path(void **state)
 				  "environment = PATH=\"@dir@:/usr/bin:/bin\"\n",
 				  "x");
 	assert_true(pid > 0);
+	fixture_down(f);
+}
+
+/* ---- the limit of descriptors --------------------------------------------------------------- */
+
+/* What the keeper keeps for itself, and room for two pidfds more, or for a process with two pipes. */
+#define TIGHT_NOFILE 131
+
+/* fosterd on text, as a shell with that limit starts it. */
+static void up_with_few_descriptors(struct fixture *f, const char *text)
+{
+	const char *shell = fixture_format(f, "ulimit -n %d && exec %s/fosterd -c %s/foster.ini",
+					   TIGHT_NOFILE, f->build, f->dir);
+	const char *log = fixture_path(f, "log");
+
+	fixture_write_config(f, text);
+	assert_int_equal(fixture_open_notify(f), 0);
+	fflush(stdout);
+	f->fosterd = fork();
+	if (f->fosterd == 0) {
+		int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+
+		if (fd < 0 || dup2(fd, 2) < 0)
+			_exit(125);
+		close_range(3, ~0U, 0); /* our own may have numbers beyond the limit */
+		setenv("NOTIFY_SOCKET", fixture_path(f, "notify"), 1);
+		execlp("sh", "sh", "-c", shell, (char *)NULL);
+		_exit(127);
+	}
+	fixture_wait_ready(f);
+}
+
+static size_t count_of(const char *text, const char *part)
+{
+	size_t n = 0;
+
+	for (const char *p = text; (p = strstr(p, part)); p++)
+		n++;
+	return n;
+}
+
+static void a_start_beyond_the_limit_of_descriptors_is_refused_and_says_so(void **state)
+{
+	static const char words[] = "descriptors: 130 of 131 are in use and it needs 3"
+				    " (RLIMIT_NOFILE)";
+	static const char cannot[] = "x: cannot start: descriptors: 130 of 131 ";
+	static const char quiet[] = "autostart = false\ncommand = sleep 1000\nstartsecs = 0\n"
+				    "stdout_logfile = NONE\nstderr_logfile = NONE\n";
+	struct fixture *f = *state;
+
+	up_with_few_descriptors(f, fixture_format(f,
+						  "[program:a]\n%s[program:b]\n%s"
+						  "[program:x]\nautostart = false\nstartsecs = 0\n"
+						  "startretries = 0\ncommand = sleep 1000\n",
+						  quiet, quiet));
+	fixture_ctl_is(f, 0, NULL, "", "start", "a", "b");
+	pid_t a = fixture_pid(f, "a"), b = fixture_pid(f, "b");
+	int keeper = run_count_fds(f->fosterd);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(fixture_ctl(f, "start", "x").status, 1);
+		assert_int_equal(fixture_until(f, "x", "FATAL").pid, 0);
+		assert_contains(fixture_ctl(f, "status", "x").out, words);
+	}
+	/* each time in one line; nothing was kept, and nobody else was touched */
+	assert_int_equal(count_of(fixture_file(f, "log"), cannot), 5);
+	assert_int_equal(run_count_fds(f->fosterd), keeper);
+	assert_int_equal(fixture_pid(f, "a"), a);
+	assert_int_equal(fixture_pid(f, "b"), b);
+	/* what others give back is enough */
+	fixture_ctl_is(f, 0, NULL, "", "stop", "a", "b");
+	fixture_ctl_is(f, 0, NULL, "", "start", "x");
+	assert_true(fixture_until(f, "x", "RUNNING").pid > 0);
+	fixture_down(f);
+}
+
+static void a_refused_process_starts_once_there_are_descriptors_again(void **state)
+{
+	static const char full[] = "[program:a]\nautostart = false\nstartsecs = 0\n"
+				   "command = sleep 1000\n";
+	static const char waits[] = "[program:x]\nstartsecs = 0\ncommand = sleep 1000\n"
+				    "restart_delay = 0.05\nrestart_delay_max = 0.05\n"
+				    "startretries = 1000\n";
+	struct fixture *f = *state;
+
+	up_with_few_descriptors(f, full);
+	fixture_ctl_is(f, 0, NULL, "", "start", "a");
+	pid_t a = fixture_pid(f, "a");
+	fixture_write_config(f, fixture_format(f, "%s%s", full, waits));
+	assert_int_equal(fixture_ctl(f, "update").status, 0);
+	fixture_until(f, "x", "BACKOFF");
+	fixture_until(f, "x", "BACKOFF"); /* it tries again, and would go on */
+	assert_contains(fixture_ctl(f, "status", "x").out,
+			"descriptors: 131 of 131 are in use and it needs 3 (RLIMIT_NOFILE)");
+	assert_int_equal(fixture_pid(f, "a"), a);
+	fixture_write_config(f, waits); /* a goes, and so do its pipes */
+	assert_int_equal(fixture_ctl(f, "update").status, 0);
+	assert_true(fixture_until(f, "x", "RUNNING").pid > 0);
 	fixture_down(f);
 }
 
@@ -613,10 +724,13 @@ int main(void)
 		fixture_test(a_child_begins_with_no_signal_blocked_or_ignored),
 		fixture_test(directory_and_umask_are_the_programs),
 		fixture_test(a_user_gets_ids_and_groups),
+		fixture_test(a_user_that_fosterd_may_not_become_is_refused),
 		fixture_test(a_missing_program_is_named),
 		fixture_test(a_file_that_cannot_be_executed_is_named),
 		fixture_test(a_directory_that_went_away_is_named),
 		fixture_test(a_name_without_slash_is_looked_up_in_the_programs_path),
+		fixture_test(a_start_beyond_the_limit_of_descriptors_is_refused_and_says_so),
+		fixture_test(a_refused_process_starts_once_there_are_descriptors_again),
 		fixture_test(the_main_section_chooses_the_method_a_program_or_a_call_overrides_it),
 		fixture_test(a_python_child_is_a_copy_of_the_preloaded_one),
 		fixture_test(a_python_childs_output_and_exit_status_arrive),
