@@ -249,7 +249,7 @@ static bool send_raw(const struct datagram *d)
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	if (d->n_fds) {
-		int fds[MANY_FDS];
+		int fds[MANY_FDS] = { 0 };
 		struct cmsghdr *c;
 
 		msg.msg_control = control.bytes;
