@@ -58,12 +58,26 @@ static void on_log(struct keeper *k, const struct link_message *m)
 		part_send(&k->parts[PART_LOGGER], &h, &body, 1, &pipe, 1);
 }
 
-/* The logger has its own descriptor of the pipe and drains it; ours goes with the slot. */
 static void forward_to_logger(struct keeper *k, const struct link_message *m)
 {
 	struct link_part body = { m->body, m->len };
 
 	part_send(&k->parts[PART_LOGGER], m->head, &body, 1, NULL, 0);
+}
+
+/* The logger has its own descriptor of the pipe, and drains it to where it led. What comes after this
+ * gets a new one: a child that prints at once shall not be drained to the old place, too. */
+static void on_unlog(struct keeper *k, const struct link_message *m)
+{
+	struct slot *s = &k->slots[m->head->slot];
+	size_t at = 0;
+	const struct link_log *l = link_take(m, &at, sizeof *l);
+
+	if (k->parts[PART_LOGGER].link->fd < 0)
+		return; /* its successor knows no old place, and takes what is in the pipe to the new */
+	forward_to_logger(k, m);
+	if (l && (l->stream == 1 || l->stream == 2))
+		close_fd(&s->log_fds[l->stream - 1]);
 }
 
 static void on_hold(struct keeper *k, const struct link_message *m)
@@ -133,6 +147,8 @@ static void on_slot_request(struct keeper *k, const struct link_message *m)
 		on_log(k, m);
 		break;
 	case LINK_UNLOG:
+		on_unlog(k, m);
+		break;
 	case LINK_SYNC:
 		forward_to_logger(k, m);
 		break;
