@@ -36,6 +36,11 @@ static inline uint64_t clock_real_of_boot_ns(uint64_t boot_ns)
 	return clock_real_ns() - clock_boot_ns() + boot_ns;
 }
 
+static inline uint64_t clock_ns(double seconds)
+{
+	return (uint64_t)(seconds * (double)NS_PER_S);
+}
+
 /* Seconds from a moment of CLOCK_BOOTTIME until another; negative when it is past. */
 static inline double clock_seconds(uint64_t from_ns, uint64_t to_ns)
 {

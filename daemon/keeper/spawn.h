@@ -5,11 +5,11 @@
  * close_range(CLOSE_RANGE_UNSHARE), which gives it a table of the few lowest descriptors only, so
  * that the cost does not grow with the thousands that the keeper holds (figures: 4.9 ms with vfork,
  * 0.9 so, at 20,000). Everything that the child needs is therefore staged, by spawn(), at numbers
- * from spawn_stage_first() on that are reserved at the start.
+ * that are reserved at the start (spawn_init()).
  *
  * The careful way is fork() and a report pipe: for programs that may lie on a remote file system,
  * where execve(2) could hang and would hang us with it, and where the cheap way does not work
- * (valgrind), or has just taken long because the machine is busy. The child is then SPAWNING until
+ * or has just taken long because the machine is busy. The child is then SPAWNING until
  * its report is in.
  *
  * Source: clone(2), vfork(2), close_range(2), execve(2), posix_spawn(3), signal-safety(7). */

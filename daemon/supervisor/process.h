@@ -6,7 +6,9 @@
  *
  *   process.c        new, find, forget; resume from a slot
  *   process_state.c  the table of states
- *   process_event.c  facts to events, enter, the queue
+ *   process_event.c  the queue of events, one event, enter
+ *   process_fact.c   what the keeper says of a slot, and what an end comes to
+ *   process_ask.c    what people, and parents, ask of it
  *   process_act.c    actions: requests to the keeper
  *   process_plan.c   what keeper and logger are told before it runs: its streams, its plan
  *   process_note.c   what a successor must know, to and from a struct link_note
@@ -158,11 +160,18 @@ void process_post(struct process *p, enum process_event ev);
 /* Drain the queue. Called by the supervisor once a turn. */
 void process_drain(struct supervisor *s);
 
+/* ---- process_fact.c ---------------------------------------------------------------------------- */
+
 /* What the keeper says of its slot. */
 void process_fact(struct process *p, uint64_t incarnation, const struct link_slot *f);
 
 /* The forkserver's words for why incarnation could not be spawned; its facts follow. */
 void process_tell_reason(struct process *p, uint64_t incarnation, const char *words);
+
+/* Everything is known again after a resume: timers, and what the keeper knows better. */
+void process_resumed(struct process *p, uint64_t incarnation, const struct link_slot *f);
+
+/* ---- process_ask.c ----------------------------------------------------------------------------- */
 
 /* What people ask for. They return 0, or -EALREADY when there is nothing to do (running, or not
  * running), or -EHOSTDOWN: its parent process is down. */
@@ -178,9 +187,6 @@ void process_parent_down(struct process *p);
 
 /* Whether its last incarnation is over and no restart follows. */
 bool process_is_settled_down(const struct process *p);
-
-/* Everything is known again after a resume: timers, and what the keeper knows better. */
-void process_resumed(struct process *p, uint64_t incarnation, const struct link_slot *f);
 
 /* ---- process_act.c ----------------------------------------------------------------------------- */
 

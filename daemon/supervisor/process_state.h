@@ -23,7 +23,7 @@
  *
  * An empty cell: the event is nothing to this state. EXIT, RETRY and GIVE_UP are what an end of the
  * main process (or a failed spawn) comes to, once exit status and policy were looked at
- * (process_event.c). GONE: the main process is gone and so is what it left behind, as far as
+ * (process_fact.c). GONE: the main process is gone and so is what it left behind, as far as
  * kill_scope goes. A person's STOP or KILL reaches EXITED only when it calls off a restart that was
  * decided already. BAFFLED: a signal could not be sent though the process is there. */
 #ifndef FOSTER_SUPERVISOR_PROCESS_STATE_H

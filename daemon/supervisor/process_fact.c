@@ -1,0 +1,283 @@
+/* process_fact.c - what the keeper says of a slot, and what its process' end comes to */
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/base/mem.h"
+#include "daemon/supervisor/forkserver.h"
+#include "daemon/supervisor/process_internal.h"
+#include "daemon/supervisor/returncode.h"
+#include "daemon/supervisor/supervisor.h"
+
+/* ---- ends ----------------------------------------------------------------------------------------- */
+
+static char *words_of_end(const struct process *p)
+{
+	char how[64], *text = NULL;
+
+	if (p->end.kind == PROCESS_ENDED && p->state == PROCESS_STARTING) {
+		returncode_describe(p->end.status, how, sizeof how);
+		if (asprintf(&text, "exited too quickly: %s", how) < 0)
+			return NULL;
+		return text;
+	}
+	if (p->end.kind == PROCESS_ENDED) {
+		returncode_describe(p->end.status, how, sizeof how);
+		return strdup(how);
+	}
+	return p->end.kind == PROCESS_LOST ? strdup("ended, and nobody could know how") : NULL;
+}
+
+/* The end of the main process, or a spawn that failed, becomes one event. */
+static void judge(struct process *p)
+{
+	const struct conf_program *program = p->def->program;
+	struct backoff_end end = {
+		.was_running = p->state == PROCESS_RUNNING,
+		.spawned = p->end.kind != PROCESS_NOT_SPAWNED,
+		.expected = p->end.kind == PROCESS_ENDED &&
+			    returncode_is_expected(p->end.status, program->exitcodes),
+		.once = p->origin != PROCESS_FILE && program->restart.autorestart == CONF_NEVER,
+		.up_ns = p->stopped_ns - p->started_ns,
+		.now_ns = clock_boot_ns(),
+		.random = drand48(),
+	};
+	uint64_t delay_ns = 0;
+
+	if (p->state == PROCESS_STOPPING || p->state == PROCESS_UNKNOWN) {
+		process_handle(p, PROCESS_EV_EXIT);
+		return;
+	}
+	switch (p->supervisor->phase == SUPERVISOR_UP && p->want_up
+			? backoff_judge(&p->backoff, &program->restart, &end, &delay_ns)
+			: BACKOFF_SETTLED) {
+	case BACKOFF_SETTLED:
+		process_handle(p, PROCESS_EV_EXIT);
+		break;
+	case BACKOFF_NOW:
+		p->restarts++;
+		process_post(p,
+			     PROCESS_EV_START); /* first: who waits for a final end must see it */
+		process_handle(p, PROCESS_EV_EXIT);
+		break;
+	case BACKOFF_LATER:
+		if (p->state == PROCESS_STARTING || p->state == PROCESS_RUNNING)
+			process_start_timer(p, clock_boot_ns() + delay_ns);
+		process_handle(p, PROCESS_EV_RETRY);
+		break;
+	case BACKOFF_GIVE_UP:
+		process_handle(p, PROCESS_EV_GIVE_UP);
+		break;
+	}
+}
+
+static void on_live(struct process *p, const struct link_slot *f)
+{
+	double startsecs = p->def->program->restart.startsecs;
+
+	if (p->executed)
+		return;
+	p->executed = true;
+	p->pid = f->pid;
+	p->started_ns = f->spawned_ns;
+	process_close_given(p);
+	if (p->kill_due)
+		process_send_signal(p, SIGKILL, LINK_SCOPE_PROCESS);
+	else if (p->signal_due)
+		process_act(p, PROCESS_ACT_TERM);
+	p->signal_due = p->kill_due = false;
+	if (p->state == PROCESS_STARTING && startsecs <= 0)
+		process_handle(p, PROCESS_EV_UP);
+	else if (p->state == PROCESS_STARTING)
+		process_start_timer(p, p->started_ns + clock_ns(startsecs));
+	waiters_check(p);
+}
+
+static void on_ended(struct process *p, const struct link_slot *f)
+{
+	if (!p->executed) { /* it was alive between two reports */
+		p->started_ns = f->spawned_ns;
+		p->pid = f->pid;
+		p->executed = true;
+		if (p->state == PROCESS_STARTING && p->def->program->restart.startsecs <= 0)
+			process_handle(p, PROCESS_EV_UP);
+		else
+			waiters_check(p); /* whoever defined it learns its PID */
+	}
+	p->end = (struct process_end){
+		.kind = f->flags & LINK_FLAG_LOST ? PROCESS_LOST : PROCESS_ENDED,
+		.status = f->status,
+		.utime_us = f->utime_us,
+		.stime_us = f->stime_us,
+		.maxrss_kb = f->maxrss_kb,
+	};
+	p->stopped_ns = f->ended_ns;
+	process_set_reason(p, words_of_end(p));
+	p->told = false;
+	if (p->state != PROCESS_STOPPING) { /* else the PID is needed until its tree is gone */
+		p->pid = 0;
+		judge(p);
+		if (p->state != PROCESS_STARTING && !process_is_to_start(p))
+			process_acknowledge(p);
+	} else {
+		judge(p);
+	}
+}
+
+/* A spawn that came to nothing: the end of an incarnation that never lived. */
+static void not_spawned(struct process *p, enum link_step step, int err, char *words)
+{
+	p->end = (struct process_end){ .kind = PROCESS_NOT_SPAWNED, .status = err, .step = step };
+	p->stopped_ns = clock_boot_ns();
+	p->executed = false;
+	p->pid = 0;
+	process_close_given(p);
+	process_set_reason(p, words);
+	log_warning(process_name(p), "cannot start: %s", words ? words : link_step_name(step));
+	judge(p);
+}
+
+/* "/opt/web: No such file or directory", "chdir /srv/web: Permission denied", "setuid: …". */
+static char *words_of_failure(const struct process *p, const struct link_slot *f)
+{
+	const char *err = strerror(f->err);
+	char *words = NULL;
+	int r;
+
+	if (f->step == LINK_STEP_EXEC && p->def->argv)
+		r = asprintf(&words, "%s: %s", p->def->argv[0], err);
+	else if (f->step == LINK_STEP_CHDIR && p->def->directory)
+		r = asprintf(&words, "chdir %s: %s", p->def->directory, err);
+	else
+		r = asprintf(&words, "%s: %s", link_step_name(f->step), err);
+	return r < 0 ? NULL : words;
+}
+
+static void on_failed(struct process *p, const struct link_slot *f)
+{
+	char *words = take_ptr(p->told_reason); /* a forkserver's own */
+
+	if (!words)
+		words = words_of_failure(p, f);
+	process_acknowledge(p);
+	not_spawned(p, f->step, f->err, words);
+}
+
+void process_cannot_spawn(struct process *p, enum link_step step, int err, const char *words)
+{
+	if (p->spawn_queued)
+		process_unlink_spawn(p);
+	p->incarnation--;
+	process_acknowledge(p); /* the last life's end, if that is what led here */
+	not_spawned(p, step, err, words ? strdup(words) : NULL);
+}
+
+void process_tell_reason(struct process *p, uint64_t incarnation, const char *words)
+{
+	if (incarnation != p->incarnation)
+		return;
+	free(p->told_reason);
+	p->told_reason = strdup(words);
+}
+
+void process_fact(struct process *p, uint64_t incarnation, const struct link_slot *f)
+{
+	if (incarnation != p->incarnation || p->spawn_queued)
+		return; /* of a life that is over for us */
+	if (f->state != LINK_SLOT_SPAWNING)
+		forkserver_answered(p);
+	p->in_cgroup = f->flags & LINK_FLAG_CGROUP;
+	switch ((enum link_slot_state)f->state) {
+	case LINK_SLOT_LIVE:
+		on_live(p, f);
+		break;
+	case LINK_SLOT_ENDED:
+		if (p->cleaning)
+			break;
+		if (process_state_is_alive(p->state) || p->state == PROCESS_UNKNOWN)
+			on_ended(p, f);
+		else if (!process_is_to_start(p)) /* else the spawn does it */
+			process_acknowledge(p);
+		break;
+	case LINK_SLOT_FAILED:
+		if (process_state_is_alive(p->state))
+			on_failed(p, f);
+		break;
+	case LINK_SLOT_EMPTY:
+	case LINK_SLOT_SPAWNING:
+	case LINK_SLOT_STATE_MAX:
+		break;
+	}
+}
+
+/* ---- resume --------------------------------------------------------------------------------------- */
+
+static void resume_timer(struct process *p)
+{
+	uint64_t deadline = p->deadline_ns;
+
+	p->deadline_ns = 0;
+	if (deadline && (p->state == PROCESS_STARTING || p->state == PROCESS_BACKOFF ||
+			 p->state == PROCESS_STOPPING))
+		process_start_timer(p, deadline);
+	else if (p->state == PROCESS_BACKOFF)
+		process_post(p, PROCESS_EV_START);
+}
+
+/* Whether the restart of one that has EXITED was decided, and not yet begun. */
+static bool was_to_restart(const struct process *p)
+{
+	const struct conf_program *program = p->def->program;
+
+	if (p->end.kind == PROCESS_NEVER || program->restart.autorestart == CONF_NEVER)
+		return false;
+	return program->restart.autorestart == CONF_ALWAYS || p->end.kind != PROCESS_ENDED ||
+	       !returncode_is_expected(p->end.status, program->exitcodes);
+}
+
+/* Without a process, what was under way when our predecessor died goes on. */
+static void go_on(struct process *p)
+{
+	bool start = p->want_up && !p->wait_parent;
+
+	if (p->state == PROCESS_STARTING)
+		process_act(p, PROCESS_ACT_SPAWN); /* was decided, never asked for */
+	else if (p->state == PROCESS_STOPPING)
+		process_post(p, PROCESS_EV_GONE);
+	else if (start &&
+		 (p->state == PROCESS_STOPPED || (p->state == PROCESS_EXITED && was_to_restart(p))))
+		process_post(p, PROCESS_EV_START);
+}
+
+void process_resumed(struct process *p, uint64_t incarnation, const struct link_slot *f)
+{
+	bool has_process = f->state == LINK_SLOT_LIVE || f->state == LINK_SLOT_ENDED ||
+			   f->state == LINK_SLOT_SPAWNING;
+
+	p->supervisor->any_parents |= p->parent_name != NULL;
+	p->incarnation = incarnation;
+	p->logs_sent = p->incarnation != 0;
+	if (has_process && f->state != LINK_SLOT_SPAWNING) {
+		p->pid = f->pid;
+		p->executed = true;
+		p->in_cgroup = f->flags & LINK_FLAG_CGROUP;
+		p->started_ns = f->spawned_ns;
+	}
+	if (p->state == PROCESS_RUNNING)
+		p->supervisor->n_running++;
+	resume_timer(p);
+	if (f->state == LINK_SLOT_LIVE && p->state == PROCESS_STARTING && !p->deadline_ns) {
+		p->executed = false;
+		on_live(p, f);
+	}
+	if (has_process || f->state == LINK_SLOT_FAILED) {
+		if (!process_state_is_alive(p->state) && f->state == LINK_SLOT_LIVE) {
+			/* the keeper had spawned it, the note had not yet followed */
+			*(enum process_state *)&p->state = PROCESS_STARTING;
+			p->executed = false;
+			on_live(p, f);
+		} else {
+			process_fact(p, incarnation, f);
+		}
+	} else {
+		go_on(p);
+	}
+}
