@@ -242,6 +242,18 @@ static void what_programs_get_from_the_main_section_changes_them(void **unused)
 		    "changed a, changed b, ");
 }
 
+static void another_childlogdir_changes_those_who_log_there(void **unused)
+{
+	static const char rest[] = A B "stdout_logfile = /x\nstderr_logfile = NONE\n";
+	char before[512], after[512];
+
+	(void)unused;
+	snprintf(before, sizeof before, "[foster]\nchildlogdir = /tmp\n%s", rest);
+	snprintf(after, sizeof after, "[foster]\nchildlogdir = /\n%s", rest);
+	assert_diff(before, after, "changed a, ");
+	assert_diff(rest, after, "changed a, ");
+}
+
 static void what_a_program_has_of_its_own_hides_the_main_section(void **unused)
 {
 	(void)unused;
@@ -291,6 +303,7 @@ int main(void)
 		cmocka_unit_test(variables_in_another_order_are_another_environment),
 		cmocka_unit_test(what_fosterd_itself_goes_by_restarts_no_process),
 		cmocka_unit_test(what_programs_get_from_the_main_section_changes_them),
+		cmocka_unit_test(another_childlogdir_changes_those_who_log_there),
 		cmocka_unit_test(what_a_program_has_of_its_own_hides_the_main_section),
 		cmocka_unit_test(another_dialect_brings_other_defaults),
 		cmocka_unit_test(sections_that_define_no_process_change_none),
