@@ -36,7 +36,7 @@ int fd_move_above(int *fd, int min)
 	int moved;
 
 	if (*fd >= min)
-		return 0;
+		return fd_set_cloexec(*fd, true);
 	moved = fcntl(*fd, F_DUPFD_CLOEXEC, min);
 	if (moved < 0)
 		return -errno;
@@ -78,11 +78,11 @@ int fd_read_all(int fd, struct buf *b, size_t limit)
 			return -errno;
 		if (n == 0)
 			return 0;
-		total += (size_t)n;
-		if (total > limit)
-			return -EFBIG;
-		b->len += (size_t)n;
+		b->len += (size_t)n > limit - total ? limit - total : (size_t)n;
 		b->data[b->len] = '\0';
+		if ((size_t)n > limit - total)
+			return -EFBIG;
+		total += (size_t)n;
 	}
 }
 
@@ -116,8 +116,8 @@ int fd_replace_file(const char *path, const void *data, size_t len, mode_t mode)
 
 	if (r < 0 || (size_t)r >= sizeof beside)
 		return -ENAMETOOLONG;
-	auto_close int fd =
-		open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+	unlink(beside); /* what an interrupted one has left has another mode, or is not a file */
+	auto_close int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
 		return -errno;
 	r = fd_write_all(fd, data, len);

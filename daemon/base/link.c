@@ -214,6 +214,14 @@ static void close_fds(int *fds, unsigned n_fds)
 		close_fd(&fds[i]);
 }
 
+/* A memfd that nobody can change while we read it, of a size that a body may have. */
+static bool is_body(int fd)
+{
+	ssize_t size = fd_sealed_size(fd);
+
+	return size > 0 && size <= LINK_BODY_BYTES_MAX;
+}
+
 /* Whether bytes is a row of whole messages that account for every byte and descriptor. */
 static bool well_formed(const unsigned char *bytes, const struct datagram *d)
 {
@@ -225,6 +233,8 @@ static bool well_formed(const unsigned char *bytes, const struct datagram *d)
 		if (d->len - at < sizeof *h || h->version != LINK_VERSION || h->size < sizeof *h ||
 		    h->size > d->len - at || h->in_memfd > 1 || h->fds < h->in_memfd)
 			return false;
+		if (h->in_memfd && (fds >= d->n_fds || !is_body(d->fds[fds])))
+			return false;
 		fds += h->fds;
 		at += ALIGN8((size_t)h->size);
 	}
@@ -235,11 +245,8 @@ static int deliver_memfd(struct link_message *m,
 			 void (*on_message)(void *, const struct link_message *), void *data)
 {
 	ssize_t size = fd_sealed_size(m->fds[0]);
-	void *map;
+	void *map = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, m->fds[0], 0);
 
-	if (size <= 0 || size > LINK_BODY_BYTES_MAX)
-		return -EPROTO;
-	map = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, m->fds[0], 0);
 	if (map == MAP_FAILED)
 		return -errno;
 	m->body = map;
@@ -298,10 +305,12 @@ int link_receive(struct link *l, void (*on_message)(void *data, const struct lin
 	while (n < 0 && (errno == EINTR || (errno == ECONNRESET && !reset++)));
 	if (n < 0)
 		return -errno;
-	if (n == 0)
-		return 0;
 	d.len = (size_t)n;
 	take_fds(&d, &msg);
+	if (n == 0) {
+		close_fds(d.fds, d.n_fds); /* of an empty datagram, which no end sends */
+		return 0;
+	}
 	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || !well_formed(bytes, &d))
 		r = -EPROTO;
 	else

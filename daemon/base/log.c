@@ -1,6 +1,7 @@
 #include "daemon/base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -8,21 +9,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "daemon/base/fd.h"
+#include "daemon/base/mem.h"
+
+#define OWN_FD_MIN 64
 
 static struct {
 	const char *identifier;
 	int level;
+	int own_fd; /* stderr once more, non-blocking for us alone; -1 */
+	bool torn; /* the last line was not taken whole */
 	bool journal;
 	bool gathers;
 	unsigned dropped; /* lines */
 	unsigned n_gathered;
 	size_t len;
 	char gathered[PIPE_BUF];
-} state = { .level = LOG_INFO };
+} state = { .own_fd = -1, .level = LOG_INFO };
 
 static const char *const level_names[] = { "EMERG", "ALERT", "CRIT", "ERROR",
 					   "WARN",  "NOTE",  "INFO", "DEBUG" };
@@ -38,10 +46,28 @@ static bool stderr_is_journal(void)
 	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
+/* A pipe or terminal is opened anew, high enough not to be in anybody's way. Of a file that would lose
+ * the common offset. */
+static int open_own(void)
+{
+	int flags = fcntl(STDERR_FILENO, F_GETFL);
+	struct stat st;
+
+	if (fstat(STDERR_FILENO, &st) < 0 || !(S_ISFIFO(st.st_mode) || S_ISCHR(st.st_mode)))
+		return -1;
+	auto_close int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC |
+							    (flags & (O_APPEND | O_DIRECT)));
+	if (fd < 0 || fd_move_above(&fd, OWN_FD_MIN) < 0)
+		return -1;
+	return take_fd(fd);
+}
+
 void log_init(const char *identifier)
 {
 	state.identifier = identifier;
 	state.journal = stderr_is_journal();
+	close_fd(&state.own_fd);
+	state.own_fd = open_own();
 }
 
 void log_set_level(int level)
@@ -64,11 +90,33 @@ static int format_start(char *line, size_t size, int level)
 				 level_names[level & 7]);
 }
 
-static bool write_line(const char *line, size_t len)
+/* Never waiting: neither poll(2), after which another writer may take the room, nor a terminal, which is
+ * writable as long as it takes one byte, can promise that for a blocking write. */
+static ssize_t write_now(const char *line, size_t len)
 {
 	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+	ssize_t n;
 
-	return poll(&p, 1, 0) == 1 && p.revents & POLLOUT && write(STDERR_FILENO, line, len) >= 0;
+	if (state.own_fd >= 0)
+		return write(state.own_fd, line, len);
+	n = send(STDERR_FILENO, line, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n >= 0 || errno != ENOTSOCK)
+		return n;
+	if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT))
+		return -1;
+	return write(STDERR_FILENO, line, len);
+}
+
+static bool write_line(const char *line, size_t len)
+{
+	ssize_t n;
+
+	if (state.torn && write_now("\n", 1) != 1)
+		return false;
+	state.torn = false;
+	n = write_now(line, len);
+	state.torn = n >= 0 && (size_t)n < len; /* a terminal takes what it can */
+	return n >= 0;
 }
 
 static void write_dropped(int level)
@@ -115,11 +163,24 @@ static void gather(const char *line, size_t len)
 	state.n_gathered++;
 }
 
+/* Whatever a name or text brings along: one event is one line. */
+static void make_one_line(char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			text[i] = ' ';
+}
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 void log_line(int level, const char *subject, const char *format, ...)
 {
 	int saved = errno;
 	char line[PIPE_BUF];
-	size_t max = sizeof line - 1;
+	size_t max = sizeof line - 1; /* a newline follows */
 	size_t n;
 	va_list ap;
 
@@ -127,17 +188,14 @@ void log_line(int level, const char *subject, const char *format, ...)
 		return;
 	n = (size_t)format_start(line, sizeof line, level);
 	if (state.identifier)
-		n += (size_t)snprintf(line + n, max - n, "%s: ", state.identifier);
+		n = least(max, n + (size_t)snprintf(line + n, max - n, "%s: ", state.identifier));
 	if (subject)
-		n += (size_t)snprintf(line + n, max - n, "%s: ", subject);
-	if (n > max)
-		n = max;
+		n = least(max, n + (size_t)snprintf(line + n, max - n, "%s: ", subject));
 	errno = saved;
 	va_start(ap, format);
-	n += (size_t)vsnprintf(line + n, max - n, format, ap);
+	n = least(max - 1, n + (size_t)vsnprintf(line + n, max - n, format, ap));
 	va_end(ap);
-	if (n > max - 1)
-		n = max - 1;
+	make_one_line(line, n);
 	line[n++] = '\n';
 	if (state.gathers)
 		gather(line, n);

@@ -9,7 +9,7 @@
 
 #include <syslog.h> /* LOG_ERR … LOG_DEBUG */
 
-/* Set up once, at the start of a program. identifier stands in lines of parts other than the keeper
+/* Set up at the start of a program, and again when stderr has become another file. identifier stands in lines of parts other than the keeper
  * ("supervisor", "logger"), NULL for none. */
 void log_init(const char *identifier);
 

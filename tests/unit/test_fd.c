@@ -214,7 +214,7 @@ static void moved_means_a_high_number_close_on_exec_and_the_old_one_closed(void 
 static void what_is_high_enough_stays_where_it_is(void **state)
 {
 	auto_close int low = open(at(*state, "f"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	auto_close int fd = fcntl(low, F_DUPFD_CLOEXEC, HIGH);
+	auto_close int fd = fcntl(low, F_DUPFD, HIGH); // NOLINT: moving sets it
 	int number = fd;
 
 	assert_int_equal(fd_move_above(&fd, HIGH), 0);
@@ -389,6 +389,7 @@ static void a_read_takes_as_much_as_the_limit_and_refuses_more(void **state)
 		assert_in_range(c.len, 4, 4 + sizes[i] - 1);
 		assert_memory_equal(c.data, "kept", 4);
 		assert_memory_equal(c.data + 4, bytes, c.len - 4);
+		assert_int_equal(c.data[c.len], '\0');
 	}
 }
 
@@ -525,10 +526,15 @@ static void who_has_the_old_file_open_keeps_reading_the_old_one(void **state)
 
 static void what_an_interrupted_replacement_left_is_no_obstacle(void **state)
 {
+	struct stat st;
+
 	make_file(at(*state, "f"), "old", 3);
 	make_file(at(*state, "f.new"), "half of something longer", 24);
+	assert_return_code(chmod(at(*state, "f.new"), 0666), errno);
 	assert_int_equal(fd_replace_file(at(*state, "f"), "new", 3, 0600), 0);
 	assert_content(at(*state, "f"), "new");
+	assert_int_equal(stat(at(*state, "f"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(names(*state), 1);
 }
 
@@ -595,8 +601,8 @@ static void a_symbolic_link_beside_it_is_not_followed(void **state)
 	make_file(at(*state, "f"), "old", 3);
 	make_file(at(*state, "victim"), "intact", 6);
 	assert_return_code(symlink("victim", at(*state, "f.new")), errno);
-	assert_int_equal(fd_replace_file(at(*state, "f"), "new", 3, 0600), -ELOOP);
-	assert_content(at(*state, "f"), "old");
+	assert_int_equal(fd_replace_file(at(*state, "f"), "new", 3, 0600), 0);
+	assert_content(at(*state, "f"), "new");
 	assert_content(at(*state, "victim"), "intact");
 }
 

@@ -268,6 +268,24 @@ static void what_is_less_important_than_the_level_is_not_written(void **state)
 	assert_string_equal(text_of(s->writes[2]), "web: now\n");
 }
 
+static void say_with_control_characters(void)
+{
+	log_init(NULL);
+	log_info("web\nb", "one\ntwo\r\033[31mthree\177");
+	log_info("web", "after it");
+}
+
+static void what_a_text_brings_along_makes_no_second_line(void **state)
+{
+	struct said *s = hear(*state, say_with_control_characters);
+
+	assert_int_equal(s->n, 2);
+	assert_ptr_equal(strchr(s->writes[0], '\n'), s->writes[0] + strlen(s->writes[0]) - 1);
+	for (const char *c = s->writes[0]; c[1]; c++)
+		assert_in_range(*c, ' ', '~');
+	assert_string_equal(text_of(s->writes[1]), "web: after it\n");
+}
+
 static char huge[3 * PIPE_BUF];
 
 static void say_too_much(void)
@@ -452,6 +470,21 @@ static void a_socket_that_nobody_reads_holds_nobody_up(void **state)
 	assert_not_held_up(flood_gathered, fds[1]);
 	close(fds[0]);
 	close(fds[1]);
+}
+
+/* Stopped with ^S, or its other end hangs. */
+static void a_terminal_that_nobody_reads_holds_nobody_up(void **state)
+{
+	auto_close int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	(void)state;
+	assert_return_code(master, errno);
+	assert_return_code(grantpt(master), errno);
+	assert_return_code(unlockpt(master), errno);
+	auto_close int slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_return_code(slave, errno);
+	assert_not_held_up(flood, slave);
+	assert_not_held_up(flood_gathered, slave);
 }
 
 static void a_reader_that_has_gone_is_survived(void **state)
@@ -668,6 +701,8 @@ int main(void)
 		TEST(errno_is_kept_when_nothing_can_be_written),
 		TEST(a_pipe_that_nobody_reads_holds_nobody_up),
 		TEST(a_socket_that_nobody_reads_holds_nobody_up),
+		TEST(a_terminal_that_nobody_reads_holds_nobody_up),
+		TEST(what_a_text_brings_along_makes_no_second_line),
 		TEST(a_reader_that_has_gone_is_survived),
 		TEST(a_closed_stderr_is_survived),
 		TEST(how_many_lines_were_lost_is_said_before_the_next_that_fits),
