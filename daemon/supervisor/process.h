@@ -157,6 +157,8 @@ bool process_dies_with_keeper(const struct process *p);
 /* Queue an event; it is handled before the loop waits. */
 void process_post(struct process *p, enum process_event ev);
 
+bool process_is_to_start(const struct process *p); /* a START is queued */
+
 /* Drain the queue. Called by the supervisor once a turn. */
 void process_drain(struct supervisor *s);
 

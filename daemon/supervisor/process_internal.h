@@ -16,7 +16,6 @@ void process_take_next(struct process *p); /* the definition of an update, now t
 /* process_event.c */
 void process_handle(struct process *p,
 		    enum process_event ev); /* now, not when the queue is drained */
-bool process_is_to_start(const struct process *p); /* a START is queued */
 void process_set_reason(struct process *p, char *reason); /* takes reason */
 /* The one timer, for what the state waits for; at once if the deadline is past. */
 void process_start_timer(struct process *p, uint64_t deadline_ns);

@@ -124,10 +124,19 @@ static bool will_not_start(const struct process *p)
 	return process_is_settled_down(p);
 }
 
+/* The start was refused before there was anything to number. */
+static bool was_refused(const struct process *p)
+{
+	return p->end.kind == PROCESS_NOT_SPAWNED && !process_is_to_start(p) &&
+	       (p->state == PROCESS_BACKOFF || p->state == PROCESS_FATAL);
+}
+
 static void look_running(struct waiter *e, const struct process *p)
 {
 	if (p->incarnation <= e->before) {
-		if (will_not_start(p))
+		if (was_refused(p))
+			settle_failed(e, p, "it could not be started");
+		else if (will_not_start(p))
 			settle(e, "Failed",
 			       p->wait_parent ? "its parent went down"
 					      : "it was stopped meanwhile");
@@ -170,6 +179,8 @@ static void look_executed(struct waiter *e, const struct process *p)
 
 	if (begun && (p->executed || ended))
 		settle(e, NULL, NULL);
+	else if (!begun && was_refused(p))
+		settle_failed(e, p, "it could not be started");
 	else if (begun && p->end.kind == PROCESS_NOT_SPAWNED &&
 		 (down || p->state == PROCESS_BACKOFF))
 		settle_failed(e, p, "it could not be started");

@@ -422,7 +422,9 @@ static void a_start_beyond_the_limit_of_descriptors_is_refused_and_says_so(void 
 	pid_t a = fixture_pid(f, "a"), b = fixture_pid(f, "b");
 	int keeper = run_count_fds(f->fosterd);
 	for (int i = 0; i < 5; i++) {
-		assert_int_equal(fixture_ctl(f, "start", "x").status, 1);
+		fixture_ctl_is(f, 1, "",
+			       fixture_format(f, "fosterctl: x: cannot start: %s\n", words),
+			       "start", "x");
 		assert_int_equal(fixture_until(f, "x", "FATAL").pid, 0);
 		assert_contains(fixture_ctl(f, "status", "x").out, words);
 	}
