@@ -342,7 +342,7 @@ const struct conf_group *conf_find_group(const struct conf *c, const char *name)
 const struct conf_forkserver *conf_find_forkserver(const struct conf *c, const char *name);
 
 /* Whether a running process of definition a is one of definition b without a restart: all but the
- * file, the line and the place in start order is the same. */
+ * file, the line and the place that its group gives it in start order is the same. */
 bool conf_process_same(const struct conf_process *a, const struct conf_process *b);
 bool conf_forkserver_same(const struct conf_forkserver *a, const struct conf_forkserver *b);
 

@@ -59,8 +59,9 @@ const struct user *place_user(struct build *b, const char *text)
 		b->err = -ENOMEM;
 		return NULL;
 	}
-	*u = (struct user){ .text = key, .uid = PLACE_GONE, .gid = (gid_t)PLACE_GONE };
+	*u = (struct user){ .text = key, .name = key, .uid = PLACE_GONE, .gid = (gid_t)PLACE_GONE };
 	if (pw) {
+		u->name = pool_str(&b->pool, pw->pw_name);
 		u->uid = pw->pw_uid;
 		u->gid = pw->pw_gid;
 		u->home = pool_str(&b->pool, pw->pw_dir);

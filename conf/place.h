@@ -7,7 +7,7 @@
 #include "conf/build.h"
 
 struct user {
-	const char *text; /* as written; in the pool */
+	const char *text, *name; /* as written, and the login name; in the pool */
 	uid_t uid;
 	gid_t gid;
 	const char *home, *shell; /* in the pool */

@@ -310,7 +310,7 @@ void setting_user(struct build *b, const struct ini_value *v, const char *text,
 	}
 	if (u->uid == PLACE_GONE)
 		build_warn(b, v, "there is no user '%s' any more", text);
-	*ret_name = u->text;
+	*ret_name = u->name; /* whose groups those are, also when a number was written */
 	*ret_uid = u->uid;
 	*ret_gid = u->gid;
 	if (ret_home)

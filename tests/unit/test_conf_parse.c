@@ -441,7 +441,7 @@ static void users_signals_and_places_must_exist(void **unused)
 	(void)unused;
 	assert_int_equal(a->uid, 0);
 	assert_string_equal(a->home, getpwuid(0)->pw_dir);
-	assert_string_equal(conf_find_process(c, "b")->program->user, "0");
+	assert_string_equal(conf_find_process(c, "b")->program->user, "root");
 	conf_unref(c);
 	assert_problems("[program:a]\ncommand=a\nuser=no-such-user\nstopsignal=NOPE\n"
 			"directory=/no/such/dir\nstdout_logfile=/no/such/dir/x.log\n"
