@@ -71,16 +71,21 @@ static int *note_inherited(void)
 	static int fds[SPAWN_INHERIT_MAX + 1];
 	int first = SD_LISTEN_FDS_START + sd_listen_fds(0);
 	DIR *d = opendir("/proc/self/fd");
+	struct rlimit most = { .rlim_max = RLIM_INFINITY };
 	struct dirent *e;
 	size_t n = 0;
 
+	(void)getrlimit(RLIMIT_NOFILE, &most);
 	while (d && (e = readdir(d))) {
 		int fd = (int)strtol(e->d_name, NULL, 10); /* "." and ".." are 0 */
 
 		if (fd < 3 || fd < first || fcntl(fd, F_GETFD) & FD_CLOEXEC)
 			continue;
 		(void)fd_set_cloexec(fd, true);
-		if (n < SPAWN_INHERIT_MAX)
+		if ((rlim_t)fd >= most.rlim_max) /* it was lowered since: no child could have it */
+			log_warning("fosterd", "descriptor %d is not passed on: the limit is %llu",
+				    fd, (unsigned long long)most.rlim_max);
+		else if (n < SPAWN_INHERIT_MAX)
 			fds[n++] = fd;
 		else
 			log_warning("fosterd", "descriptor %d is not passed on: %d are already", fd,

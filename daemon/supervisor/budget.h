@@ -9,7 +9,7 @@
 
 #include "daemon/supervisor/process.h"
 
-/* What a start of p would cost beyond what is in use; 0 when its pipes exist already. */
+/* What a start of p would cost beyond what is in use: 1, its pidfd, when its pipes exist already. */
 unsigned budget_cost(const struct process *p);
 
 /* Whether p may start now: 0, or -EMFILE with the reason in words in *ret_reason (free()). */

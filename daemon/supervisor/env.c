@@ -63,7 +63,8 @@ static void set_own(struct env *e, const char *key, const char *value)
 {
 	char *text = e->own[e->n_own++];
 
-	snprintf(text, OWN_BYTES, "%s=%s", key, value);
+	if (snprintf(text, OWN_BYTES, "%s=%s", key, value) >= OWN_BYTES)
+		e->err = -E2BIG; /* a cut value would be another one */
 	set(e, text);
 }
 
