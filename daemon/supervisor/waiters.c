@@ -124,7 +124,7 @@ static bool will_not_start(const struct process *p)
 	return process_is_settled_down(p);
 }
 
-/* The start was refused before there was anything to number. */
+/* The start came to nothing, perhaps before there was an incarnation to speak of. */
 static bool was_refused(const struct process *p)
 {
 	return p->end.kind == PROCESS_NOT_SPAWNED && !process_is_to_start(p) &&
@@ -179,10 +179,7 @@ static void look_executed(struct waiter *e, const struct process *p)
 
 	if (begun && (p->executed || ended))
 		settle(e, NULL, NULL);
-	else if (!begun && was_refused(p))
-		settle_failed(e, p, "it could not be started");
-	else if (begun && p->end.kind == PROCESS_NOT_SPAWNED &&
-		 (down || p->state == PROCESS_BACKOFF))
+	else if (was_refused(p) || (begun && down && p->end.kind == PROCESS_NOT_SPAWNED))
 		settle_failed(e, p, "it could not be started");
 	else if (down)
 		settle(e, "Failed", "it was stopped before it could start");

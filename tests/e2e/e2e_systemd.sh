@@ -111,7 +111,8 @@ ok "a new life has a new one, and the old one is gone"
 
 old=$new
 boot_run kill -KILL "$(ctl pid tied)"
-await eval '[ "$(cgroup_of "$(ctl pid tied)")" != "$old" ]' &&
+is_elsewhere() { [ "$(cgroup_of "$(ctl pid tied)")" != "$old" ]; }
+await is_elsewhere &&
 	await boot_run sh -c "! test -e '$old'"
 ok "so has one that follows by order"
 
