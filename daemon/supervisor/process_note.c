@@ -31,6 +31,11 @@ struct note {
 
 static_assert(sizeof(struct note) <= LINK_NOTE_BYTES, "a note fits its slot");
 
+static uint64_t at_most(uint64_t value, uint64_t most)
+{
+	return value < most ? value : most;
+}
+
 void process_note_write(const struct process *p, struct link_note *note)
 {
 	struct note n = {
@@ -45,7 +50,7 @@ void process_note_write(const struct process *p, struct link_note *note)
 		.end_kind = (uint8_t)p->end.kind,
 		.asker_kind = (uint8_t)p->asker.kind,
 		.step = (uint8_t)p->end.step,
-		.start_failures = (uint16_t)p->backoff.start_failures,
+		.start_failures = (uint16_t)at_most(p->backoff.start_failures, UINT16_MAX),
 		.failures = p->backoff.failures,
 		.crashes = p->backoff.crashes,
 		.restarts = p->restarts,
@@ -59,9 +64,9 @@ void process_note_write(const struct process *p, struct link_note *note)
 		.instance = p->instance,
 		.next_instance = p->next_instance,
 		.session = p->session ? session_id(p->session) : 0,
-		.utime_ms = (uint32_t)(p->end.utime_us / 1000),
-		.stime_ms = (uint32_t)(p->end.stime_us / 1000),
-		.maxrss_kb = (uint32_t)p->end.maxrss_kb,
+		.utime_ms = (uint32_t)at_most(p->end.utime_us / 1000, UINT32_MAX),
+		.stime_ms = (uint32_t)at_most(p->end.stime_us / 1000, UINT32_MAX),
+		.maxrss_kb = (uint32_t)at_most(p->end.maxrss_kb, UINT32_MAX),
 	};
 
 	memset(note, 0, sizeof *note);

@@ -191,6 +191,21 @@ static void extremes_come_back(void **state)
 	handed_over(*state);
 }
 
+static void what_has_no_room_becomes_the_most_there_is(void **state)
+{
+	struct process *x = process_find(*state, "x"), *y = process_find(*state, "y");
+	struct link_note note;
+
+	x->end.utime_us = x->end.stime_us = x->end.maxrss_kb = UINT64_MAX;
+	x->backoff.start_failures = UINT16_MAX + 1;
+	process_note_write(x, &note);
+	assert_true(process_note_read(y, &note));
+	assert_int_equal(y->end.utime_us, UINT32_MAX * 1000ULL);
+	assert_int_equal(y->end.stime_us, UINT32_MAX * 1000ULL);
+	assert_int_equal(y->end.maxrss_kb, UINT32_MAX);
+	assert_int_equal(y->backoff.start_failures, UINT16_MAX);
+}
+
 static void a_standing_order_is_counted_by_who_takes_over(void **state)
 {
 	struct supervisor *s = *state;
@@ -356,6 +371,7 @@ int main(void)
 		test(each_flag_comes_back_alone),
 		test(cpu_times_are_told_to_the_millisecond),
 		test(extremes_come_back),
+		test(what_has_no_room_becomes_the_most_there_is),
 		test(a_standing_order_is_counted_by_who_takes_over),
 		session_test(a_process_comes_back_to_its_session),
 		session_test(a_session_that_is_not_there_any_more_is_none),
