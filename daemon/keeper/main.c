@@ -12,6 +12,7 @@
 #include "daemon/base/fd.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/proc.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/keeper/spawn.h"
 
@@ -150,15 +151,9 @@ static int go_to_background(struct options *o)
 static int check_only(char **argv)
 {
 	char path[4096];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 32);
-	char *slash;
 
-	path[n > 0 ? n : 0] = '\0';
-	slash = strrchr(path, '/');
-	if (slash)
-		strcpy(slash + 1, "foster-supervisor");
+	proc_beside("foster-supervisor", path, sizeof path);
 	execv(path, argv);
-	execv(FOSTER_LIBEXECDIR "/foster-supervisor", argv);
 	fprintf(stderr, "fosterd: cannot execute foster-supervisor: %s\n", strerror(errno));
 	return 1;
 }

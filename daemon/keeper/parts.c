@@ -16,6 +16,7 @@
 #include "daemon/base/fd.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/proc.h"
 #include "daemon/base/sig.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/keeper/spawn.h"
@@ -323,22 +324,6 @@ static void on_restart(struct ev_loop *loop, ev_timer *w, int revents)
 
 /* ---- starting ------------------------------------------------------------------------------------ */
 
-/* Beside our own executable when that is where it lies (an uninstalled build), else LIBEXECDIR. */
-static void find_program(const char *name, char *path, size_t size)
-{
-	ssize_t n = readlink("/proc/self/exe", path, size - 1);
-	char *slash;
-
-	path[n > 0 ? n : 0] = '\0';
-	slash = strrchr(path, '/');
-	if (slash) {
-		snprintf(slash + 1, size - (size_t)(slash + 1 - path), "%s", name);
-		if (access(path, X_OK) == 0)
-			return;
-	}
-	snprintf(path, size, "%s/%s", FOSTER_LIBEXECDIR, name);
-}
-
 static int spawn_part(struct keeper *k, struct part *p, char *const *argv, int link_fd)
 {
 	char path[4096];
@@ -355,7 +340,7 @@ static int spawn_part(struct keeper *k, struct part *p, char *const *argv, int l
 	struct spawn_result result;
 	struct spawn_fail fail;
 
-	find_program(p->program, path, sizeof path);
+	proc_beside(p->program, path, sizeof path);
 	if (spawn(&plan, &result, &fail) < 0) {
 		log_error(p->name, "cannot start %s: %s: %s", path, link_step_name(fail.step),
 			  strerror(fail.err));

@@ -7,6 +7,7 @@
 #include "daemon/base/fd.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/proc.h"
 #include "daemon/keeper/keeper.h"
 
 struct server {
@@ -38,18 +39,6 @@ static int send_now(struct server *s, const struct link_head *h, const struct li
 
 /* ---- what it says ---------------------------------------------------------------------------- */
 
-static pid_t parent_of(pid_t pid)
-{
-	char path[32], text[1024];
-	const char *p;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	if (fd_read_file(path, text, sizeof text) < 0)
-		return -1;
-	p = strrchr(text, ')'); /* ") S PPID" */
-	return p && strlen(p) > 4 ? (pid_t)strtol(p + 4, NULL, 10) : -1;
-}
-
 /* Whether fd is the pidfd of pid: only then does keeping it pin what the number means. */
 static bool is_pidfd_of(int fd, pid_t pid)
 {
@@ -78,12 +67,13 @@ static void on_forked(struct server *s, const struct link_message *m)
 	struct keeper *k = s->keeper;
 	size_t at = 0;
 	const struct link_forked *f = link_take(m, &at, sizeof *f);
+	struct proc_stat stat;
 	pid_t parent, expected = s->stays_parent ? table_facts(&k->table, s->slot)->pid : getpid();
 
 	if (!is_answer(s, m, LINK_SLOT_SPAWNING) || !f || m->n_fds != 1)
 		return;
 	k->n_server_spawns--;
-	parent = is_pidfd_of(m->fds[0], f->pid) ? parent_of(f->pid) : -1;
+	parent = is_pidfd_of(m->fds[0], f->pid) && proc_stat(f->pid, &stat) == 0 ? stat.ppid : -1;
 	if (parent != expected && parent != getpid()) {
 		log_error(table_name(&k->table, s->slot), "named PID %d, which is not its child",
 			  f->pid);

@@ -9,6 +9,7 @@
 #include "daemon/base/fd.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/proc.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/keeper/spawn.h"
 
@@ -135,8 +136,7 @@ static void identify(struct link_slot *f, int pidfd)
 	static int has_pidfs = -1;
 	struct statfs fs;
 	struct stat st;
-	char path[32], stat_text[1024];
-	const char *p;
+	struct proc_stat facts;
 
 	if (pidfd >= 0 && has_pidfs < 0)
 		has_pidfs = fstatfs(pidfd, &fs) == 0 && fs.f_type == PIDFS_MAGIC;
@@ -144,14 +144,8 @@ static void identify(struct link_slot *f, int pidfd)
 		f->pidfd_inode = st.st_ino;
 		return;
 	}
-	snprintf(path, sizeof path, "/proc/%d/stat", f->pid);
-	if (fd_read_file(path, stat_text, sizeof stat_text) < 0)
-		return;
-	p = strrchr(stat_text, ')'); /* the name before it may hold anything */
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	if (p)
-		f->start_ticks = strtoull(p + 1, NULL, 10);
+	if (proc_stat(f->pid, &facts) == 0)
+		f->start_ticks = facts.start_ticks;
 }
 
 void slot_executed(struct keeper *k, uint32_t slot, pid_t pid, int pidfd, uint32_t flags)

@@ -1,16 +1,13 @@
 #include "daemon/supervisor/caller.h"
 
 #include <poll.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "daemon/base/fd.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/proc.h"
 #include "daemon/supervisor/env.h"
 
 #define DEPTH_MAX 64
-
 #define AGAIN_S 0.002
 #define AGAIN_MAX 500 /* then its report is lost, and so be it */
 
@@ -31,18 +28,12 @@ struct wait {
 	unsigned n;
 };
 
-/* Field 4 of /proc/PID/stat; 0 when there is none. The name in field 2 may hold anything. */
+/* 0 when there is none. */
 static pid_t parent_of(pid_t pid)
 {
-	char path[32], text[512];
-	const char *after;
-	int parent;
+	struct proc_stat stat;
 
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	if (fd_read_file(path, text, sizeof text) < 0)
-		return 0;
-	after = strrchr(text, ')');
-	return after && sscanf(after + 1, " %*c %d", &parent) == 1 ? parent : 0;
+	return proc_stat(pid, &stat) == 0 ? stat.ppid : 0;
 }
 
 /* Up to the keeper, to which orphans fall; their session tells whose they were. */

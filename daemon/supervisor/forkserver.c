@@ -4,6 +4,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/proc.h"
 #include "daemon/supervisor/process_internal.h"
 #include "daemon/supervisor/supervisor.h"
 
@@ -80,22 +81,6 @@ static const char *const *copy_strings(struct arena *a, const char *const *strin
 	return copy;
 }
 
-/* Beside our own executable, else in LIBEXECDIR: as the keeper looks for us. */
-static void find_beside(const char *name, char *path, size_t size)
-{
-	ssize_t n = readlink("/proc/self/exe", path, size - 1);
-	char *slash;
-
-	path[n > 0 ? n : 0] = '\0';
-	slash = strrchr(path, '/');
-	if (slash) {
-		snprintf(slash + 1, size - (size_t)(slash + 1 - path), "%s", name);
-		if (access(path, X_OK) == 0)
-			return;
-	}
-	snprintf(path, size, "%s/%s", FOSTER_LIBEXECDIR, name);
-}
-
 /* argv of a forkserver: its own command, or ours with the preload list behind it. */
 static const char *const *server_argv(struct arena *a, const struct conf_forkserver *f)
 {
@@ -107,7 +92,7 @@ static const char *const *server_argv(struct arena *a, const struct conf_forkser
 		return copy_strings(a, f->command);
 	if (f && f->type == CONF_FS_PYTHON)
 		argv[n++] = f->interpreter;
-	find_beside(n ? "foster-forkserver.py" : "foster-forkserver", path, sizeof path);
+	proc_beside(n ? "foster-forkserver.py" : "foster-forkserver", path, sizeof path);
 	argv[n++] = path;
 	for (const char *const *p = f ? f->preload : no_strings; *p && n < ARGS_MAX; p++)
 		argv[n++] = *p;

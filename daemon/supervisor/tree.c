@@ -21,6 +21,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/base/pidset.h"
+#include "daemon/base/proc.h"
 #include "daemon/supervisor/cgroup.h"
 #include "daemon/supervisor/env.h"
 #include "daemon/supervisor/supervisor.h"
@@ -33,29 +34,6 @@
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
 #endif
-
-struct stat_facts {
-	char state;
-	pid_t ppid, pgrp, session;
-	unsigned long long start;
-};
-
-static bool read_stat(pid_t pid, struct stat_facts *f)
-{
-	char path[32], text[1024];
-	const char *p;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	if (fd_read_file(path, text, sizeof text) < 0)
-		return false;
-	p = strrchr(text, ')'); /* the name before it may hold anything */
-	if (!p || sscanf(p + 1, " %c %d %d %d", &f->state, &f->ppid, &f->pgrp, &f->session) != 4)
-		return false;
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	f->start = p ? strtoull(p + 1, NULL, 10) : 0;
-	return true;
-}
 
 /* Call on_child for each child of pid, as listed at this moment. */
 static void for_children(pid_t pid, void (*on_child)(void *data, pid_t child), void *data)
@@ -81,12 +59,12 @@ static void for_children(pid_t pid, void (*on_child)(void *data, pid_t child), v
 
 /* Kill pid if it is still the process that facts describe: a PID is looked at again after a
  * descriptor pins what it means. */
-static void kill_verified(pid_t pid, const struct stat_facts *facts)
+static void kill_verified(pid_t pid, const struct proc_stat *facts)
 {
 	auto_close int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct stat_facts now;
+	struct proc_stat now;
 
-	if (pidfd >= 0 && read_stat(pid, &now) && now.start == facts->start)
+	if (pidfd >= 0 && proc_stat(pid, &now) == 0 && now.start_ticks == facts->start_ticks)
 		(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 }
 
@@ -99,9 +77,9 @@ struct subtree {
 static void kill_subtree(void *data, pid_t pid)
 {
 	struct subtree *t = data;
-	struct stat_facts f;
+	struct proc_stat f;
 
-	if (t->depth >= DEPTH_MAX || !read_stat(pid, &f) || f.state == 'Z')
+	if (t->depth >= DEPTH_MAX || proc_stat(pid, &f) < 0 || f.state == 'Z')
 		return;
 	t->depth++;
 	kill_verified(pid, &f);
@@ -131,7 +109,7 @@ static bool is_its_cgroup(const struct process *p)
 	return p->in_cgroup && p->def->program->kill_scope == CONF_TREE;
 }
 
-static bool belongs_to(const struct process *p, const struct stat_facts *f, uint64_t instance)
+static bool belongs_to(const struct process *p, const struct proc_stat *f, uint64_t instance)
 {
 	enum conf_kill_scope scope = p->def->program->kill_scope;
 
@@ -147,10 +125,10 @@ static bool belongs_to(const struct process *p, const struct stat_facts *f, uint
 static void look_at_orphan(void *data, pid_t pid)
 {
 	struct look *l = data;
-	struct stat_facts f;
+	struct proc_stat f;
 	uint64_t instance;
 
-	if (pidset_has(&known, pid) || !read_stat(pid, &f) || f.state == 'Z')
+	if (pidset_has(&known, pid) || proc_stat(pid, &f) < 0 || f.state == 'Z')
 		return;
 	instance = env_instance_of(pid);
 	for (struct process *p = l->s->cleans; p; p = p->next_clean) {
@@ -253,10 +231,10 @@ static unsigned look_at_everybody(struct supervisor *s)
 
 	while (proc && (e = readdir(proc))) {
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
-		struct stat_facts f;
+		struct proc_stat f;
 		uint64_t instance;
 
-		if (pid <= 1 || pid == getpid() || !read_stat(pid, &f) || f.state == 'Z')
+		if (pid <= 1 || pid == getpid() || proc_stat(pid, &f) < 0 || f.state == 'Z')
 			continue;
 		instance = env_instance_of(pid);
 		for (struct process *p = s->processes; instance && p; p = p->by_name.next) {
