@@ -9,8 +9,8 @@
 
 #include <syslog.h> /* LOG_ERR … LOG_DEBUG */
 
-/* Set up at the start of a program, and again when stderr has become another file. identifier stands in lines of parts other than the keeper
- * ("supervisor", "logger"), NULL for none. */
+/* Set up at the start of a program, and again when stderr has become another file. identifier stands
+ * in lines of parts other than the keeper ("supervisor", "logger"), NULL for none. */
 void log_init(const char *identifier);
 
 /* From now on lines gather until log_flush(), PIPE_BUF bytes of them, or a line of LOG_ERR: a part

@@ -39,31 +39,38 @@ static void log_problems(const struct conf_diag *diag)
 
 /* ---- the first ----------------------------------------------------------------------------------- */
 
-static int read_saved(struct supervisor *s, struct conf_sources **ret)
+static bool read_saved(struct supervisor *s, struct conf_sources **ret)
 {
 	char path[4096];
+	int r;
 
 	snprintf(path, sizeof path, "%s/config", s->options.resume);
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	return fd < 0 ? -errno : conf_sources_load(fd, ret);
+	r = fd < 0 ? -errno : conf_sources_load(fd, ret);
+	if (r < 0)
+		log_error("supervisor", "%s %s, it reads %s instead", path,
+			  r == -EBADMSG ? "is damaged" : strerror(-r), s->options.config);
+	return r == 0;
 }
 
+/* What is read from the file has yet to be saved; what was saved has been found good before. */
 int reload_first(struct supervisor *s)
 {
 	struct conf_sources *sources = NULL;
 	struct conf_diag diag = { 0 };
-	int r = s->options.resume ? read_saved(s, &sources)
-				  : conf_read(s->options.config, (const char *const *)environ,
-					      &sources, &diag);
+	bool saved = s->options.resume && read_saved(s, &sources);
+	int r = 0;
 
+	if (!saved)
+		r = conf_read(s->options.config, (const char *const *)environ, &sources, &diag);
 	if (r == 0)
 		r = conf_parse(sources, (const char *const *)environ, &s->conf, &diag);
-	if (!s->options.resume || r < 0)
+	if (!saved || r < 0)
 		print_problems(&diag);
 	if (r < 0 && !diag.n_problems)
 		fprintf(stderr, "fosterd: %s: %s\n", s->options.config, strerror(-r));
 	conf_diag_done(&diag);
-	if (r == 0)
+	if (r == 0 && !saved)
 		s->first_sources = take_ptr(sources);
 	conf_sources_free(sources);
 	return r;

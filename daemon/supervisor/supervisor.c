@@ -190,7 +190,7 @@ void supervisor_welcome(struct supervisor *s)
 		return;
 	s->resumed = s->keeper.resumed;
 	s->logger_pid = s->keeper.logger_pid;
-	if (s->first_sources && !s->options.resume)
+	if (s->first_sources)
 		r = reload_save(s, s->first_sources);
 	conf_sources_free(take_ptr(s->first_sources));
 	if (r < 0) {

@@ -122,8 +122,8 @@ void keeper_notify(struct supervisor *s, const char *text); /* sd_notify(3) */
 
 /* ---- reload.c ---------------------------------------------------------------------------------- */
 
-/* The configuration to begin with: the files, or what a predecessor ran (RUNTIME/config). Problems
- * are printed. 0, -EINVAL or another -errno. */
+/* The configuration to begin with: the files, or what a predecessor ran (RUNTIME/config; the files when
+ * that is damaged). Problems are printed. 0, -EINVAL or another -errno. */
 int reload_first(struct supervisor *s);
 
 /* Save the sources of the running configuration for a successor. 0 or -errno. */

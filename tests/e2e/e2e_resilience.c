@@ -136,6 +136,25 @@ static void names_and_pids_stay(void **state)
 	fixture_down(f);
 }
 
+static void a_kept_configuration_that_is_damaged_is_read_anew(void **state)
+{
+	struct fixture *f = *state;
+	pid_t x = fixture_start(f, "[program:x]\nstartsecs = 0\ncommand = @child@ hold\n", "x");
+
+	for (int i = 0; i < 2; i++) { /* the second successor finds what the first has mended */
+		pid_t supervisor = supervisor_now(f);
+
+		if (i == 0)
+			fixture_write_file(f, "run/config", "anything");
+		fixture_kill(supervisor, SIGKILL);
+		fixture_new_supervisor(f, supervisor);
+		fixture_reconnect(f);
+		assert_int_equal(fixture_pid(f, "x"), x);
+	}
+	fixture_down(f);
+	assert_contains(fixture_file(f, "log"), "run/config is damaged, it reads ");
+}
+
 static void a_notify_socket_that_nobody_reads_holds_up_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -210,6 +229,7 @@ int main(void)
 		fixture_test(restarts_go_on_and_are_counted),
 		fixture_test(whoever_waits_is_told),
 		fixture_test(names_and_pids_stay),
+		fixture_test(a_kept_configuration_that_is_damaged_is_read_anew),
 		fixture_test(a_notify_socket_that_nobody_reads_holds_up_nothing),
 		fixture_test(no_line_is_lost_while_the_logger_is_killed_a_hundred_times),
 		fixture_test(a_killed_logger_takes_nothing_with_it),
