@@ -71,11 +71,12 @@ void order_leave(struct keeper *k, const struct link_message *m)
 	size_t at = 0;
 	const struct link_order *words = link_take(m, &at, sizeof *words);
 	size_t len = m->len - at;
+	const struct link_spawn *l = words ? link_take(m, &at, sizeof *l) : NULL;
 	struct order *o;
 
 	order_drop(k, m->head->slot);
-	if (!words || len < sizeof(struct link_spawn) || len > ORDERS_BYTES_MAX - bytes ||
-	    m->n_fds > 1)
+	/* no descriptor but that of its cgroup: others would have to be kept open for long */
+	if (!l || len > ORDERS_BYTES_MAX - bytes || m->n_fds != !!(l->flags & LINK_SPAWN_CGROUP))
 		return;
 	o = malloc(sizeof *o + len);
 	if (!o)
@@ -86,7 +87,7 @@ void order_leave(struct keeper *k, const struct link_message *m)
 		.len = len,
 	};
 	memcpy(o->settled, words->settled, sizeof o->settled);
-	memcpy(o->body, m->body + at, len);
+	memcpy(o->body, l, len);
 	bytes += len;
 	s->order = o;
 }

@@ -34,6 +34,13 @@ static bool goes_to_logger(const struct process *p, int stream)
 	       kind == CONF_LOG_STDERR;
 }
 
+static bool goes_to_journal(const struct process *p, int stream)
+{
+	enum conf_log_kind kind = log_of(p, stream)->kind;
+
+	return kind == CONF_LOG_JOURNAL || kind == CONF_LOG_SYSLOG;
+}
+
 int process_log_path(const struct process *p, int stream, char *path, size_t size,
 		     const char **ret_why)
 {
@@ -144,15 +151,13 @@ static int plan_stdio(struct process *p, struct link_spawn *l, int *fds, unsigne
 		fds[(*n_fds)++] = fd;
 	}
 	for (int stream = 1; stream <= 2; stream++) {
-		enum conf_log_kind kind = log_of(p, stream)->kind;
-
 		if (p->origin == PROCESS_SERVER || p->origin == PROCESS_HELPER)
 			l->stdio[stream] = LINK_STDIO_OWN;
 		else if (stream == 2 && p->def->program->redirect_stderr)
 			l->stdio[2] = LINK_STDIO_STDOUT;
 		else if (goes_to_logger(p, stream))
 			l->stdio[stream] = LINK_STDIO_LOG;
-		else if (kind == CONF_LOG_JOURNAL || kind == CONF_LOG_SYSLOG) {
+		else if (goes_to_journal(p, stream)) {
 			int fd = sd_journal_stream_fd(process_name(p),
 						      stream == 1 ? LOG_INFO : LOG_WARNING, 0);
 
@@ -267,7 +272,7 @@ static bool is_ours_to_look_at(const struct process *p)
 	return p->owner == (uid_t)-1 || p->owner == 0 || p->owner == geteuid();
 }
 
-/* Whether a file system that may hang is involved: then the keeper must not wait for the exec. */
+/* Whether no file system that may hang is involved: only then may the keeper wait for the exec. */
 static bool is_local(const struct process *p)
 {
 	return is_ours_to_look_at(p) && localfs_is_local(p->def->argv ? p->def->argv[0] : NULL,
@@ -340,14 +345,12 @@ int process_send_spawn(struct process *p, char **ret_reason)
 static bool may_leave_order(const struct process *p)
 {
 	const struct conf_program *program = p->def->program;
-	const struct conf_log *out = &p->def->out, *err = &p->def->err;
 
 	return p->supervisor->n_orders < ORDERS_MAX && !p->next_instance && p->want_up &&
 	       p->origin == PROCESS_FILE && !p->next_def && !program->restart.native &&
 	       program->restart.autorestart != CONF_NEVER && program->method != CONF_FORKSERVER &&
-	       !program->stdin_path && out->kind != CONF_LOG_JOURNAL &&
-	       out->kind != CONF_LOG_SYSLOG && err->kind != CONF_LOG_JOURNAL &&
-	       err->kind != CONF_LOG_SYSLOG && is_local(p);
+	       !program->stdin_path && !goes_to_journal(p, 1) && !goes_to_journal(p, 2) &&
+	       is_local(p);
 }
 
 void process_leave_order(struct process *p)

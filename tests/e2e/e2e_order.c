@@ -117,17 +117,42 @@ static void what_was_begun_and_is_not_wanted_is_killed(void **state)
 {
 	struct fixture *f = *state;
 	struct fifo *said = fixture_fifo(f, "said");
+	pid_t supervisor,
+		old = up_and_stop_supervisor(f, A "environment = A=1\n", said, &supervisor);
+
+	fixture_kill(old, SIGKILL);
+	pid_t begun = (pid_t)atoi(fixture_line(f, said));
+	/* The successor asks otherwise: it finds another configuration, and not the kept one. */
+	fixture_write_config(f, A "environment = A=2\n");
+	fixture_write_file(f, "run/config", "");
+	fixture_kill(supervisor, SIGKILL);
+	pid_t next = (pid_t)atoi(fixture_line(f, said));
+
+	fixture_new_supervisor(f, supervisor);
+	fixture_reconnect(f);
+	assert_int_equal(fixture_settle(f, "a", "RUNNING"), next);
+	assert_int_not_equal(next, begun);
+	fixture_until_dead(f, begun);
+	fixture_down(f);
+	fixture_expect_silence(f, said);
+}
+
+static void a_stop_that_meets_a_restart_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
 	pid_t supervisor, old = up_and_stop_supervisor(f, A, said, &supervisor);
 	struct run stop = { 0 };
 
 	fixture_kill(old, SIGKILL);
-	fixture_line(f, said);
+	pid_t begun = (pid_t)atoi(fixture_line(f, said));
 	fixture_ctl_start(f, &stop, "stop", "a");
 	fixture_kill(supervisor, SIGCONT);
-	fixture_finish(f, &stop); /* whether it was EXITED or STARTING then is chance */
+	fixture_finish(f, &stop); /* whether it was RUNNING, EXITED or STARTING then is chance */
 	fixture_until(f, "a", "STOPPED");
+	fixture_until_dead(f, begun);
 	fixture_expect_nothing(f, "a");
-	fixture_down(f); /* no process is left */
+	fixture_down(f);
 }
 
 static void those_without_an_order_follow_later(void **state)
@@ -193,6 +218,7 @@ int main(void)
 		fixture_test(an_end_that_is_expected_is_not_followed),
 		fixture_test(what_stops_is_not_followed),
 		fixture_test(what_was_begun_and_is_not_wanted_is_killed),
+		fixture_test(a_stop_that_meets_a_restart_leaves_nothing),
 		fixture_test(those_without_an_order_follow_later),
 		fixture_test(what_it_starts_at_once_is_its_own),
 	};
