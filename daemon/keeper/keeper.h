@@ -198,10 +198,10 @@ int slot_log_pipe(struct keeper *k, uint32_t slot, int stream);
 int plan_fds(struct keeper *k, const struct link_message *m, const struct link_spawn *l,
 	     int *ret_fds, unsigned *ret_n_fds);
 
-/* The plan of a child of ours. Its pointers lead into the message, and are good until the next call.
- * 0, -EPROTO when the message is too short, or -ENOMEM. */
+/* The plan of a child of ours, one block to free(); of the message nothing but descriptors is needed
+ * any more. 0, -EPROTO when the message is too short, or -ENOMEM. */
 int plan_read(const struct keeper *k, const struct link_message *m, const struct link_spawn *l,
-	      const int *fds, unsigned n_fds, struct spawn_plan *ret);
+	      const int *fds, unsigned n_fds, struct spawn_plan **ret);
 
 /* order.c */
 void order_leave(struct keeper *k,

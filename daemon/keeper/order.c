@@ -102,7 +102,7 @@ static bool leads_to_start(const struct order *o, int status)
 void order_begin(struct keeper *k, uint32_t slot, int status)
 {
 	struct order *o = k->slots[slot].order;
-	struct spawn_plan plan;
+	auto_free struct spawn_plan *plan = NULL;
 	struct spawn_fail fail;
 	unsigned n_fds;
 	int fds[4];
@@ -119,7 +119,7 @@ void order_begin(struct keeper *k, uint32_t slot, int status)
 
 	o->spawned_ns = clock_boot_ns();
 	if (plan_fds(k, &m, l, fds, &n_fds) < 0 || plan_read(k, &m, l, fds, n_fds, &plan) < 0 ||
-	    spawn(&plan, &o->life, &fail) < 0) {
+	    spawn(plan, &o->life, &fail) < 0) {
 		forget(k, slot); /* the SPAWN will say why */
 		return;
 	}

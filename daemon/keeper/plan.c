@@ -8,10 +8,6 @@
 #include "daemon/keeper/keeper.h"
 #include "daemon/keeper/spawn.h"
 
-/* The pointers of one plan: paths, argv, envp. Grown as needed, never given back. */
-static const char **vector;
-static size_t vector_len;
-
 static int open_both_ways(int *ret_fd)
 {
 	char path[40];
@@ -90,20 +86,6 @@ int plan_fds(struct keeper *k, const struct link_message *m, const struct link_s
 	return 0;
 }
 
-static int grow_vector(size_t len)
-{
-	const char **v;
-
-	if (len <= vector_len)
-		return 0;
-	v = realloc(vector, len * sizeof *v);
-	if (!v)
-		return -ENOMEM;
-	vector = v;
-	vector_len = len;
-	return 0;
-}
-
 static const char **take_strings(const struct link_message *m, size_t *at, const char **to,
 				 size_t n)
 {
@@ -116,41 +98,59 @@ static const char **take_strings(const struct link_message *m, size_t *at, const
 	return to;
 }
 
+/* One block: the plan, the pointers of paths, argv and envp, and the bytes that they lead to. */
+static struct spawn_plan *new_plan(const struct link_message *m, size_t n_pointers,
+				   const char ***ret_pointers, struct link_message *ret_own)
+{
+	struct spawn_plan *p = malloc(sizeof *p + n_pointers * sizeof(char *) + m->len);
+
+	if (!p)
+		return NULL;
+	*ret_pointers = (const char **)(p + 1);
+	*ret_own = *m;
+	ret_own->body = memcpy(*ret_pointers + n_pointers, m->body, m->len);
+	return p;
+}
+
 int plan_read(const struct keeper *k, const struct link_message *m, const struct link_spawn *l,
-	      const int *fds, unsigned n_fds, struct spawn_plan *ret)
+	      const int *fds, unsigned n_fds, struct spawn_plan **ret)
 {
 	size_t at = sizeof *l, n = (size_t)l->n_path + l->n_argv + l->n_env + 3;
-	struct spawn_plan p = { .directory_fd = n_fds > 3 ? fds[3] : -1,
-				.nofile_soft = k->nofile.rlim_cur,
-				.nofile_hard = k->nofile.rlim_max,
-				.inherit = k->inherit,
-				.flags = l->flags,
-				.n_groups = l->n_groups,
-				.uid = l->uid,
-				.gid = l->gid,
-				.umask = l->umask };
+	auto_free struct spawn_plan *p = NULL;
+	struct link_message own;
 	const char **next;
 
 	if (l->n_path > m->len || l->n_argv > m->len || l->n_env > m->len || l->n_groups > m->len)
 		return -EPROTO;
-	p.groups = link_take(m, &at, l->n_groups * sizeof(gid_t));
-	p.directory = link_take_str(m, &at);
-	if (!p.groups || !p.directory || !link_take_str(m, &at)) /* entry: a forkserver's affair */
-		return -EPROTO;
-	if (grow_vector(n) < 0)
+	p = new_plan(m, n, &next, &own);
+	if (!p)
 		return -ENOMEM;
-	p.paths = vector;
-	next = take_strings(m, &at, vector, l->n_path);
-	p.argv = (char *const *)next;
-	next = next ? take_strings(m, &at, next, l->n_argv) : NULL;
-	p.envp = (char *const *)next;
-	next = next ? take_strings(m, &at, next, l->n_env) : NULL;
+	*p = (struct spawn_plan){
+		.fds = { fds[0], fds[1], fds[2] },
+		.n_fds = 3,
+		.directory_fd = n_fds > 3 ? fds[3] : -1,
+		.cgroup_fd = l->flags & LINK_SPAWN_CGROUP && m->n_fds ? m->fds[m->n_fds - 1] : -1,
+		.nofile_soft = k->nofile.rlim_cur,
+		.nofile_hard = k->nofile.rlim_max,
+		.inherit = k->inherit,
+		.flags = l->flags,
+		.n_groups = l->n_groups,
+		.uid = l->uid,
+		.gid = l->gid,
+		.umask = l->umask,
+	};
+	p->groups = link_take(&own, &at, l->n_groups * sizeof(gid_t));
+	p->directory = link_take_str(&own, &at);
+	if (!p->groups || !p->directory || !link_take_str(&own, &at)) /* entry: a server's affair */
+		return -EPROTO;
+	p->paths = next;
+	next = take_strings(&own, &at, next, l->n_path);
+	p->argv = (char *const *)next;
+	next = next ? take_strings(&own, &at, next, l->n_argv) : NULL;
+	p->envp = (char *const *)next;
+	next = next ? take_strings(&own, &at, next, l->n_env) : NULL;
 	if (!next)
 		return -EPROTO;
-	if (l->flags & LINK_SPAWN_CGROUP)
-		p.cgroup_fd = m->n_fds ? m->fds[m->n_fds - 1] : -1;
-	memcpy(p.fds, fds, sizeof fds[0] * 3);
-	p.n_fds = 3;
-	*ret = p;
+	*ret = take_ptr(p);
 	return 0;
 }

@@ -378,7 +378,7 @@ static void begin(struct keeper *k, uint32_t slot, uint64_t incarnation, uint64_
 
 static void carry_out(struct keeper *k, const struct link_message *m, const struct link_spawn *l)
 {
-	struct spawn_plan plan;
+	auto_free struct spawn_plan *plan = NULL;
 	uint32_t slot = m->head->slot;
 	int fds[4], server_end = -1;
 	unsigned n_fds;
@@ -402,7 +402,7 @@ static void carry_out(struct keeper *k, const struct link_message *m, const stru
 	if (r < 0)
 		slot_failed(k, slot, LINK_STEP_FORK, -r);
 	else
-		spawn_here(k, slot, &plan, server_end);
+		spawn_here(k, slot, plan, server_end);
 	close_fd(&server_end);
 }
 
