@@ -1,138 +1,176 @@
 #include "daemon/keeper/spawn_child.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-static int descriptors(const struct spawn_child *c)
+#include "daemon/base/mem.h"
+#include "daemon/keeper/rawcall.h"
+
+#define SIGSET_BYTES ((_NSIG - 1) / 8) /* of the kernel's */
+
+static long unshare_descriptors(const struct spawn_child *c)
+{
+	if (c->unshare_from < 0)
+		return 0;
+	return rawcall(SYS_close_range, c->unshare_from, ~0U, CLOSE_RANGE_UNSHARE);
+}
+
+static long lead(const struct spawn_child *c)
+{
+	if (c->plan->flags & LINK_SPAWN_SESSION)
+		return rawcall(SYS_setsid);
+	return c->plan->flags & LINK_SPAWN_GROUP ? rawcall(SYS_setpgid, 0, 0) : 0;
+}
+
+/* from is never to: one is staged, or 0. */
+static long duplicate(int from, int to)
+{
+	return rawcall(SYS_dup3, from, to, 0);
+}
+
+static long descriptors(const struct spawn_child *c)
+{
+	const struct spawn_plan *p = c->plan;
+	long r = 0;
+
+	/* 0 last: others may still need its /dev/null */
+	for (int i = (int)p->n_fds - 1; i >= 0 && r >= 0; i--)
+		if (c->sources[i] != i)
+			r = duplicate(c->sources[i], i);
+	for (int i = 0; p->flags & LINK_SPAWN_INHERIT && p->inherit[i] >= 0 && r >= 0; i++)
+		r = duplicate(c->inherited[i], p->inherit[i]);
+	return r;
+}
+
+static long terminal(const struct spawn_child *c)
+{
+	return c->plan->flags & LINK_SPAWN_TTY ? rawcall(SYS_ioctl, 0, TIOCSCTTY, 0) : 0;
+}
+
+static long limits(const struct spawn_child *c)
+{
+	const struct rlimit64 nofile = { c->plan->nofile_soft, c->plan->nofile_hard };
+
+	return c->plan->nofile_hard ? rawcall(SYS_prlimit64, 0, RLIMIT_NOFILE, RAW(&nofile)) : 0;
+}
+
+static long groups(const struct spawn_child *c)
 {
 	const struct spawn_plan *p = c->plan;
 
-	for (int i = (int)p->n_fds - 1; i >= 0;
-	     i--) /* 0 last: others may still need its /dev/null */
-		if (c->sources[i] != i && dup2(c->sources[i], i) < 0)
-			return -1;
-	for (int i = 0; p->flags & LINK_SPAWN_INHERIT && p->inherit[i] >= 0; i++)
-		if (dup2(c->inherited[i], p->inherit[i]) < 0)
-			return -1;
-	return 0;
-}
-
-static int limits(const struct spawn_plan *p)
-{
-	struct rlimit nofile = { .rlim_cur = p->nofile_soft, .rlim_max = p->nofile_hard };
-
-	return p->nofile_hard ? setrlimit(RLIMIT_NOFILE, &nofile) : 0;
-}
-
-/* By syscall(): the C library's functions would signal all threads of "this" process, ours. */
-static enum link_step identity(const struct spawn_plan *p)
-{
 	if (!(p->flags & LINK_SPAWN_IDS))
-		return LINK_STEP_NONE;
-	if (syscall(SYS_setgroups, p->n_groups, p->groups) < 0)
-		return LINK_STEP_GROUPS;
-	if (syscall(SYS_setresgid, p->gid, p->gid, p->gid) < 0)
-		return LINK_STEP_GID;
-	if (syscall(SYS_setresuid, p->uid, p->uid, p->uid) < 0)
-		return LINK_STEP_UID;
-	return LINK_STEP_NONE;
+		return 0;
+	return rawcall(SYS_setgroups, (long)p->n_groups, RAW(p->groups));
 }
 
-static int directory(const struct spawn_child *c)
+static long gid(const struct spawn_child *c)
+{
+	long id = c->plan->gid;
+
+	return c->plan->flags & LINK_SPAWN_IDS ? rawcall(SYS_setresgid, id, id, id) : 0;
+}
+
+static long uid(const struct spawn_child *c)
+{
+	long id = c->plan->uid;
+
+	return c->plan->flags & LINK_SPAWN_IDS ? rawcall(SYS_setresuid, id, id, id) : 0;
+}
+
+static long directory(const struct spawn_child *c)
 {
 	if (c->plan->flags & LINK_SPAWN_DIRECTORY_FD)
-		return fchdir(c->stage_directory);
+		return rawcall(SYS_fchdir, c->stage_directory);
 	if (c->plan->directory && c->plan->directory[0])
-		return chdir(c->plan->directory);
+		return rawcall(SYS_chdir, RAW(c->plan->directory));
 	return 0;
 }
 
 /* After the change of ids, which clears it; then look whether the parent died before it was set. */
-static int tie_to_parent(const struct spawn_child *c)
+static long tie_to_parent(const struct spawn_child *c)
 {
+	long r;
+
 	if (!(c->plan->flags & LINK_SPAWN_DIES))
 		return 0;
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		return -1;
-	if (getppid() != c->parent) {
-		errno = ESRCH;
-		return -1;
-	}
-	return 0;
+	r = rawcall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
+	return r == 0 && rawcall(SYS_getppid) != c->parent ? -ESRCH : r;
+}
+
+static long privileges(const struct spawn_child *c)
+{
+	return c->plan->flags & LINK_SPAWN_NO_NEW_PRIVS ? rawcall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1)
+							: 0;
 }
 
 /* As execvp(3) does: a candidate that is not there is passed over, one that may not be executed is
  * remembered. */
-static void execute(const struct spawn_plan *p)
-{
-	int err = ENOENT;
-
-	for (const char *const *path = p->paths; *path; path++) {
-		execve(*path, p->argv, p->envp);
-		if (errno == EACCES)
-			err = EACCES;
-		else if (errno != ENOENT && errno != ENOTDIR)
-			return;
-	}
-	errno = err;
-}
-
-static enum link_step prepare_and_exec(const struct spawn_child *c)
+static long execute(const struct spawn_child *c)
 {
 	const struct spawn_plan *p = c->plan;
-	enum link_step step;
-	sigset_t none;
+	const sigset_t none = { 0 };
+	long failed = -ENOENT;
 
-	if (c->unshare_from >= 0 &&
-	    syscall(SYS_close_range, c->unshare_from, ~0U, CLOSE_RANGE_UNSHARE) < 0)
-		return LINK_STEP_FORK;
-	if (p->flags & LINK_SPAWN_SESSION && setsid() < 0)
-		return LINK_STEP_SETSID;
-	if (p->flags & LINK_SPAWN_GROUP && setpgid(0, 0) < 0)
-		return LINK_STEP_SETSID;
-	if (descriptors(c) < 0)
-		return LINK_STEP_STDIO;
-	if (p->flags & LINK_SPAWN_TTY && ioctl(0, TIOCSCTTY, 0) < 0)
-		return LINK_STEP_TTY;
-	if (limits(p) < 0)
-		return LINK_STEP_LIMITS;
-	step = identity(p);
-	if (step != LINK_STEP_NONE)
-		return step;
 	if (p->umask >= 0)
-		umask((mode_t)p->umask);
-	if (directory(c) < 0)
-		return LINK_STEP_CHDIR;
-	if (tie_to_parent(c) < 0)
-		return LINK_STEP_PARENT;
-	if (p->flags & LINK_SPAWN_NO_NEW_PRIVS && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return LINK_STEP_LIMITS;
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	execute(p);
-	return LINK_STEP_EXEC;
+		rawcall(SYS_umask, p->umask);
+	rawcall(SYS_rt_sigprocmask, SIG_SETMASK, RAW(&none), 0, SIGSET_BYTES);
+	for (const char *const *path = p->paths; *path; path++) {
+		long r = rawcall(SYS_execve, RAW(*path), RAW(p->argv), RAW(p->envp));
+
+		if (r == -EACCES)
+			failed = r;
+		else if (r != -ENOENT && r != -ENOTDIR)
+			return r;
+	}
+	return failed;
+}
+
+/* In this order. The first that fails is the last. */
+static const struct {
+	enum link_step step;
+	long (*take)(const struct spawn_child *c);
+} steps[] = {
+	{ LINK_STEP_FORK, unshare_descriptors },
+	{ LINK_STEP_SETSID, lead },
+	{ LINK_STEP_STDIO, descriptors },
+	{ LINK_STEP_TTY, terminal },
+	{ LINK_STEP_LIMITS, limits },
+	{ LINK_STEP_GROUPS, groups },
+	{ LINK_STEP_GID, gid },
+	{ LINK_STEP_UID, uid },
+	{ LINK_STEP_CHDIR, directory },
+	{ LINK_STEP_PARENT, tie_to_parent },
+	{ LINK_STEP_LIMITS, privileges },
+	{ LINK_STEP_EXEC, execute },
+};
+
+_Noreturn static void leave(int status)
+{
+	for (;;)
+		rawcall(SYS_exit_group, status);
+}
+
+_Noreturn void spawn_child(const struct spawn_child *c)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		long r = steps[i].take(c);
+
+		if (r < 0) {
+			*c->fail = (struct spawn_fail){ steps[i].step, (int)-r };
+			break;
+		}
+	}
+	/* Less than PIPE_BUF: arrives whole. End of file tells the parent that execve() worked. */
+	if (c->report_fd >= 0 && rawcall(SYS_write, c->report_fd, RAW(c->fail), sizeof *c->fail) !=
+					 (long)sizeof *c->fail)
+		leave(126);
+	leave(127);
 }
 
 int spawn_child_on_stack(void *data)
 {
 	spawn_child(data);
-}
-
-_Noreturn void spawn_child(const struct spawn_child *c)
-{
-	c->fail->step = prepare_and_exec(c);
-	c->fail->err = errno;
-	/* Less than PIPE_BUF: arrives whole. End of file tells the parent that execve() worked. */
-	if (c->report_fd >= 0 &&
-	    write(c->report_fd, c->fail, sizeof *c->fail) != (ssize_t)sizeof *c->fail)
-		_exit(126);
-	_exit(127);
 }

@@ -1,8 +1,8 @@
 /* spawn_child.h - the child between clone() or fork() and execve()
  *
- * It may run on the keeper's memory while the keeper waits. Therefore: system calls only, no lock, no
- * allocation, no errno of others, writing to locals and to *fail alone. spawn_child.c holds this and
- * nothing else; `make lint` checks which symbols it uses. */
+ * It may run on the keeper's memory. Therefore: system calls only (rawcall.h), no lock, no allocation,
+ * no errno, writing to locals and to *fail alone. spawn_child.c holds this and nothing else;
+ * `make lint` checks which symbols it uses. */
 #ifndef FOSTER_KEEPER_SPAWN_CHILD_H
 #define FOSTER_KEEPER_SPAWN_CHILD_H
 
