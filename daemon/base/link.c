@@ -266,12 +266,14 @@ static int deliver(const unsigned char *bytes, struct datagram *d,
 
 	for (size_t at = 0; at < d->len && r == 0;) {
 		const struct link_head *h = (const void *)(bytes + at);
+		size_t end = at + ALIGN8((size_t)h->size);
 		struct link_message m = {
 			.head = h,
 			.body = bytes + at + sizeof *h,
 			.len = h->size - sizeof *h,
 			.fds = fds,
 			.n_fds = h->fds,
+			.more = end < d->len,
 		};
 
 		if (h->in_memfd)
@@ -279,7 +281,7 @@ static int deliver(const unsigned char *bytes, struct datagram *d,
 		else
 			on_message(data, &m);
 		fds += h->fds;
-		at += ALIGN8((size_t)h->size);
+		at = end;
 	}
 	return r;
 }

@@ -312,6 +312,7 @@ struct link_message {
 	size_t len;
 	int *fds; /* without the memfd; a callback that keeps one sets its place to -1 */
 	unsigned n_fds;
+	bool more; /* others follow in the same datagram */
 };
 
 /* Make a pair, both ends non-blocking and close-on-exec, with large buffers. 0 or -errno. */

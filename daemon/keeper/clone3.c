@@ -68,10 +68,11 @@ static long call(struct arguments *args, int (*fn)(void *data), void *data)
 #endif
 }
 
-pid_t clone3_into_cgroup(uint64_t flags, void *stack, size_t stack_bytes, int cgroup_fd,
-			 int (*fn)(void *data), void *data)
+pid_t clone3_into_cgroup(uint64_t flags, void *stack, size_t stack_bytes, pid_t *child_tid,
+			 int cgroup_fd, int (*fn)(void *data), void *data)
 {
 	struct arguments args = { .flags = flags | CLONE_INTO_CGROUP,
+				  .child_tid = (uint64_t)(uintptr_t)child_tid,
 				  .exit_signal = SIGCHLD,
 				  .stack = (uint64_t)(uintptr_t)stack,
 				  .stack_size = stack_bytes,

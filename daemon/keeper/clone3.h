@@ -10,9 +10,9 @@
 #include <sys/types.h>
 
 /* As clone(2) with these flags and SIGCHLD, in the cgroup whose directory cgroup_fd is. With CLONE_VM
- * the child needs a stack of its own, else stack is NULL. It calls fn(data), which may not return.
+ * the child needs a stack of its own, else stack is NULL; child_tid is for CLONE_CHILD_CLEARTID. It calls fn(data), which may not return.
  * Returns the PID or -errno; -ENOSYS where nobody has taught us the processor. */
-pid_t clone3_into_cgroup(uint64_t flags, void *stack, size_t stack_bytes, int cgroup_fd,
-			 int (*fn)(void *data), void *data);
+pid_t clone3_into_cgroup(uint64_t flags, void *stack, size_t stack_bytes, pid_t *child_tid,
+			 int cgroup_fd, int (*fn)(void *data), void *data);
 
 #endif

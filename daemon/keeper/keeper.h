@@ -17,7 +17,7 @@
  *   hold.c       descriptors held for the supervisor
  *   notify.c     what systemd is told
  *   reap.c       the one place that waits for children
- *   spawn.c, spawn_child.c, clone3.c, table.c   see their headers
+ *   spawn.c, stage.c, spawn_child.c, clone3.c, table.c   see their headers
  *
  * States of a slot (enum link_slot_state), and what moves it:
  *

@@ -116,6 +116,7 @@ static int receive(struct part *p, int datagrams)
 	while (r == 1 && datagrams-- && p->link->fd >= 0)
 		r = link_receive(p->link,
 				 id_of(p) == PART_SUPERVISOR ? on_request : on_logger_message, k);
+	spawn_finish();
 	return r;
 }
 

@@ -27,22 +27,24 @@
 static inline long rawcall_array(long number, const long args[5])
 {
 #if defined(__x86_64__)
-	register long d __asm__("r10") = args[3];
-	register long e __asm__("r8") = args[4];
+	const long d = args[3], e = args[4];
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
 	long result;
 
 	__asm__ volatile("syscall"
 			 : "=a"(result)
-			 : "a"(number), "D"(args[0]), "S"(args[1]), "d"(args[2]), "r"(d), "r"(e)
+			 : "a"(number), "D"(args[0]), "S"(args[1]), "d"(args[2]), "r"(r10), "r"(r8)
 			 : "rcx", "r11", "memory");
 	return result;
 #elif defined(__aarch64__)
+	const long a = args[0], b = args[1], c = args[2], d = args[3], e = args[4];
 	register long x8 __asm__("x8") = number;
-	register long x0 __asm__("x0") = args[0];
-	register long x1 __asm__("x1") = args[1];
-	register long x2 __asm__("x2") = args[2];
-	register long x3 __asm__("x3") = args[3];
-	register long x4 __asm__("x4") = args[4];
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = e;
 
 	__asm__ volatile("svc 0"
 			 : "+r"(x0)

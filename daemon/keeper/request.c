@@ -4,6 +4,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/keeper/keeper.h"
+#include "daemon/keeper/spawn.h"
 
 static void on_boot(struct keeper *k, const struct link_message *m)
 {
@@ -155,11 +156,20 @@ static void on_slot_request(struct keeper *k, const struct link_message *m)
 	}
 }
 
+/* Whether it means the same before and after the end of spawns that have begun. Those that come in rows
+ * when many are started do. */
+static bool is_indifferent(enum link_type type)
+{
+	return type == LINK_NAME || type == LINK_LOG || type == LINK_SPAWN;
+}
+
 void on_request(void *data, const struct link_message *m)
 {
 	struct keeper *k = data;
 	size_t at = 0;
 
+	if (!is_indifferent(m->head->type))
+		spawn_finish();
 	switch (m->head->type) {
 	case LINK_BOOT:
 		on_boot(k, m);

@@ -344,20 +344,20 @@ static void spawned(struct keeper *k, uint32_t slot, const struct spawn_result *
 			      result->in_cgroup ? LINK_FLAG_CGROUP : 0);
 }
 
-static void spawn_here(struct keeper *k, uint32_t slot, struct spawn_plan *p, int server_end)
+static void on_spawned(void *data, struct spawn_plan *plan, const struct spawn_result *result,
+		       const struct spawn_fail *fail)
 {
-	struct spawn_result result;
-	struct spawn_fail fail;
+	struct slot *s = data;
+	uint32_t slot = slot_index(s->keeper, s);
 
-	if (server_end >= 0)
-		p->fds[p->n_fds++] = server_end;
-	if (spawn(p, &result, &fail) < 0) {
-		if (k->slots[slot].server)
-			server_free(k, slot);
-		slot_failed(k, slot, fail.step, fail.err);
-	} else {
-		spawned(k, slot, &result);
+	free(plan);
+	if (result) {
+		spawned(s->keeper, slot, result);
+		return;
 	}
+	if (s->server)
+		server_free(s->keeper, slot);
+	slot_failed(s->keeper, slot, fail->step, fail->err);
 }
 
 /* The slot is now SPAWNING this incarnation; whatever becomes of it, the table knows it was tried. */
@@ -399,10 +399,13 @@ static void carry_out(struct keeper *k, const struct link_message *m, const stru
 		k->slots[slot].server = server_new(k, slot, &server_end);
 		r = k->slots[slot].server ? 0 : -errno;
 	}
-	if (r < 0)
+	if (r < 0) {
 		slot_failed(k, slot, LINK_STEP_FORK, -r);
-	else
-		spawn_here(k, slot, plan, server_end);
+		return;
+	}
+	if (server_end >= 0)
+		plan->fds[plan->n_fds++] = server_end;
+	spawn_begin(take_ptr(plan), m->more, on_spawned, &k->slots[slot]);
 	close_fd(&server_end);
 }
 

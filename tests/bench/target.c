@@ -69,7 +69,7 @@ _Noreturn static void become_fosterd(struct target *t)
 	snprintf(notify, sizeof notify, "%s/notify", t->dir);
 	snprintf(log, sizeof log, "%s/log", t->dir);
 	setenv("NOTIFY_SOCKET", notify, 1);
-	int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	dup2(fd, 1);
 	dup2(fd, 2);
 	execl(program, "fosterd", "-c", config, (char *)NULL);

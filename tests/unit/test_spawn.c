@@ -29,51 +29,115 @@ static void wait_for(int fd)
 	assert_int_equal(poll(&p, 1, 10000), 1);
 }
 
-/* sh -c SCRIPT, its output into *output; flags decide the way. Returns its wait status. */
-static int run(const char *script, uint32_t flags, const char *directory, struct buf *output)
-{
-	const char *const paths[] = { "/no/such/sh", "/bin/sh", NULL };
-	const char *const argv[] = { "sh", "-c", script, NULL };
-	const char *const envp[] = { "ONLY=this", NULL };
+/* A program, what is planned with it, and what comes of it. */
+struct job {
+	struct spawn_plan plan;
+	const char *paths[3], *argv[4], *envp[2];
+	int out; /* where what it prints can be read; -1 */
 	struct spawn_result result;
 	struct spawn_fail fail;
-	int out[2], status;
+	unsigned done; /* times */
+};
+
+static void plan(struct job *j, uint32_t flags, const char *path, const char *a, const char *b)
+{
+	*j = (struct job){
+		.paths = { "/no/such/program", path, NULL },
+		.argv = { path, a, b, NULL },
+		.envp = { "ONLY=this", NULL },
+		.out = -1,
+	};
+	j->plan = (struct spawn_plan){
+		.flags = flags,
+		.fds = { spawn_null_fd(), spawn_null_fd(), spawn_null_fd() },
+		.n_fds = 3,
+		.umask = 077,
+		.inherit = nothing_inherited,
+		.paths = j->paths,
+		.argv = (char *const *)j->argv,
+		.envp = (char *const *)j->envp,
+	};
+}
+
+/* What it prints shall be kept; end_of_plan() closes our copy of its end. */
+static void keep_output(struct job *j)
+{
+	int out[2];
 
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	struct spawn_plan plan = { .flags = flags,
-				   .fds = { spawn_null_fd(), out[1], out[1] },
-				   .n_fds = 3,
-				   .directory = directory,
-				   .umask = 077,
-				   .inherit = nothing_inherited,
-				   .paths = paths,
-				   .argv = (char *const *)argv,
-				   .envp = (char *const *)envp };
-	assert_int_equal(spawn(&plan, &result, &fail), 0);
-	close(out[1]);
-	assert_int_equal(fd_read_all(out[0], output, 65536), 0);
-	close(out[0]);
-	if (result.report_fd >= 0) {
-		wait_for(result.report_fd);
-		assert_int_equal(read(result.report_fd, &fail, sizeof fail), 0);
-		close(result.report_fd);
+	j->out = out[0];
+	j->plan.fds[1] = j->plan.fds[2] = out[1];
+}
+
+static void end_of_plan(struct job *j)
+{
+	if (j->out >= 0)
+		close(j->plan.fds[1]);
+}
+
+/* Carefully done, how it went is known later: then it is waited for. -1 when it failed. */
+static int outcome(struct job *j)
+{
+	ssize_t n;
+
+	if (j->result.report_fd < 0)
+		return 0;
+	wait_for(j->result.report_fd);
+	n = read(j->result.report_fd, &j->fail, sizeof j->fail);
+	close(j->result.report_fd);
+	if (n == 0)
+		return 0;
+	assert_int_equal(n, sizeof j->fail);
+	close(j->result.pidfd);
+	assert_int_equal(waitpid(j->result.pid, NULL, 0), j->result.pid);
+	return -1;
+}
+
+/* Returns its wait status. */
+static int end(struct job *j, struct buf *output)
+{
+	int status;
+
+	if (output) {
+		assert_int_equal(fd_read_all(j->out, output, 65536), 0);
+		close(j->out);
 	}
-	assert_int_equal(waitpid(result.pid, &status, 0), result.pid);
-	close(result.pidfd);
+	assert_int_equal(outcome(j), 0);
+	assert_int_equal(waitpid(j->result.pid, &status, 0), j->result.pid);
+	close(j->result.pidfd);
 	return status;
 }
+
+static int run(struct job *j, struct buf *output)
+{
+	keep_output(j);
+	assert_int_equal(spawn(&j->plan, &j->result, &j->fail), 0);
+	end_of_plan(j);
+	return end(j, output);
+}
+
+static void nothing_is_left(int n_fds)
+{
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+	assert_int_equal(fd_count(), n_fds);
+}
+
+/* ---- one ------------------------------------------------------------------------------------ */
 
 static void check_child(uint32_t flags)
 {
 	auto_buf struct buf b = { 0 };
 	int before = fd_count();
+	struct job j;
 
-	assert_int_equal(run("ls /proc/self/fd | wc -l; umask; pwd; echo $ONLY; exit 3",
-			     flags | LINK_SPAWN_SESSION, "/", &b),
-			 3 << 8);
+	plan(&j, flags | LINK_SPAWN_SESSION, "/bin/sh", "-c",
+	     "ls /proc/self/fd | wc -l; umask; pwd; echo $ONLY; exit 3");
+	j.plan.directory = "/";
+	assert_int_equal(run(&j, &b), 3 << 8);
 	/* 0, 1, 2, and what ls opened */
 	assert_string_equal(b.data, "4\n0077\n/\nthis\n");
-	assert_int_equal(fd_count(), before);
+	nothing_is_left(before);
 }
 
 static void a_child_gets_what_was_planned_and_nothing_else_cheaply(void **unused)
@@ -90,34 +154,16 @@ static void a_child_gets_what_was_planned_and_nothing_else_carefully(void **unus
 
 static void expect_fail(const char *path, const char *directory, enum link_step step, int err)
 {
-	const char *const paths[] = { path, NULL };
-	const char *const argv[] = { path, NULL };
-	struct spawn_plan plan = { .flags = LINK_SPAWN_LOCAL,
-				   .fds = { spawn_null_fd(), spawn_null_fd(), spawn_null_fd() },
-				   .n_fds = 3,
-				   .directory = directory,
-				   .umask = -1,
-				   .inherit = nothing_inherited,
-				   .paths = paths,
-				   .argv = (char *const *)argv,
-				   .envp = (char *const *)argv };
-	struct spawn_result result;
-	struct spawn_fail fail;
 	int before = fd_count();
+	struct job j;
 
-	if (spawn(&plan, &result, &fail) == 0) { /* carefully, for the machine is busy */
-		assert_true(result.report_fd >= 0);
-		wait_for(result.report_fd);
-		assert_int_equal(read(result.report_fd, &fail, sizeof fail), sizeof fail);
-		close(result.report_fd);
-		close(result.pidfd);
-		assert_int_equal(waitpid(result.pid, NULL, 0), result.pid);
-	}
-	assert_int_equal(fail.step, step);
-	assert_int_equal(fail.err, err);
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nothing left to reap */
-	assert_int_equal(errno, ECHILD);
-	assert_int_equal(fd_count(), before);
+	plan(&j, LINK_SPAWN_LOCAL, path, NULL, NULL);
+	j.plan.directory = directory;
+	if (spawn(&j.plan, &j.result, &j.fail) == 0)
+		assert_int_equal(outcome(&j), -1);
+	assert_int_equal(j.fail.step, step);
+	assert_int_equal(j.fail.err, err);
+	nothing_is_left(before);
 }
 
 static void a_missing_program_names_its_step(void **unused)
@@ -130,32 +176,126 @@ static void a_missing_program_names_its_step(void **unused)
 
 static void a_directory_by_descriptor_is_entered(void **unused)
 {
-	const char *const paths[] = { "/bin/pwd", NULL };
-	const char *const argv[] = { "pwd", "-P", NULL };
-	struct spawn_result result;
-	struct spawn_fail fail;
-	char text[64] = "";
-	int out[2];
+	auto_close int directory = open("/usr", O_PATH | O_CLOEXEC);
+	auto_buf struct buf b = { 0 };
+	struct job j;
 
 	(void)unused;
-	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	auto_close int directory = open("/usr", O_PATH | O_CLOEXEC);
-	struct spawn_plan plan = { .flags = LINK_SPAWN_LOCAL | LINK_SPAWN_DIRECTORY_FD,
-				   .fds = { spawn_null_fd(), out[1], spawn_null_fd() },
-				   .n_fds = 3,
-				   .directory_fd = directory,
-				   .umask = -1,
-				   .inherit = nothing_inherited,
-				   .paths = paths,
-				   .argv = (char *const *)argv,
-				   .envp = (char *const *)(argv + 2) };
-	assert_int_equal(spawn(&plan, &result, &fail), 0);
-	close(out[1]);
-	assert_true(read(out[0], text, sizeof text - 1) > 0);
-	assert_string_equal(text, "/usr\n");
-	close(out[0]);
-	waitpid(result.pid, NULL, 0);
-	close(result.pidfd);
+	plan(&j, LINK_SPAWN_LOCAL | LINK_SPAWN_DIRECTORY_FD, "/bin/pwd", "-P", NULL);
+	j.plan.directory_fd = directory;
+	assert_int_equal(run(&j, &b), 0);
+	assert_string_equal(b.data, "/usr\n");
+}
+
+/* ---- several -------------------------------------------------------------------------------- */
+
+static unsigned n_done;
+
+static void on_done(void *data, struct spawn_plan *its, const struct spawn_result *result,
+		    const struct spawn_fail *fail)
+{
+	struct job *j = data;
+
+	assert_ptr_equal(its, &j->plan);
+	j->done++;
+	if (result)
+		j->result = *result;
+	else
+		j->fail = *fail;
+	n_done++;
+}
+
+#define MANY 300
+
+/* Each third fails, each in a way of its own kind; the others print their number into their pipe. */
+static void many_that_overlap_are_told_in_order(void **unused)
+{
+	static struct job jobs[MANY];
+	static char numbers[MANY][8];
+	int before = fd_count();
+
+	(void)unused;
+	n_done = 0;
+	for (unsigned i = 0; i < MANY; i++) {
+		struct job *j = &jobs[i];
+
+		snprintf(numbers[i], sizeof numbers[i], "%u", i);
+		plan(j, LINK_SPAWN_LOCAL | LINK_SPAWN_SESSION,
+		     i % 3 ? "/bin/echo" : "/no/such/other", numbers[i], NULL);
+		keep_output(j);
+		spawn_begin(&j->plan, true, on_done, j);
+		end_of_plan(j);
+		for (unsigned k = 0; k <= i; k++)
+			assert_int_equal(jobs[k].done, k < n_done);
+	}
+	spawn_finish();
+	assert_int_equal(n_done, MANY);
+	for (unsigned i = 0; i < MANY; i++) {
+		auto_buf struct buf b = { 0 };
+
+		assert_int_equal(jobs[i].done, 1);
+		if (i % 3) {
+			assert_int_equal(end(&jobs[i], &b), 0);
+			b.data[b.len - 1] = '\0'; /* the newline */
+			assert_string_equal(b.data, numbers[i]);
+			continue;
+		}
+		if (jobs[i].result.pid)
+			assert_int_equal(outcome(&jobs[i]), -1);
+		assert_int_equal(jobs[i].fail.step, LINK_STEP_EXEC);
+		assert_int_equal(jobs[i].fail.err, ENOENT);
+		close(jobs[i].out);
+	}
+	nothing_is_left(before);
+}
+
+static void no_child_is_heard_in_our_errno(void **unused)
+{
+	static const char *nowhere[2000];
+	struct job j;
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(nowhere) - 1; i++)
+		nowhere[i] = "/no/such/program";
+	for (int i = 0; i < 20; i++) {
+		volatile int *own = &errno;
+
+		n_done = 0;
+		plan(&j, LINK_SPAWN_LOCAL, "/bin/true", NULL, NULL);
+		j.plan.paths = nowhere;
+		spawn_begin(&j.plan, true, on_done, &j);
+		if (n_done) { /* the machine is busy: it did not overlap */
+			if (j.result.pid)
+				assert_int_equal(outcome(&j), -1);
+			continue;
+		}
+		*own = EXDEV;
+		for (int k = 0; k < 100000; k++)
+			assert_int_equal(*own, EXDEV);
+		spawn_finish();
+		assert_int_equal(j.fail.err, ENOENT);
+	}
+}
+
+/* What needs more than its place among several waits for them, and comes in its turn. */
+static void one_that_cannot_overlap_waits_for_the_others(void **unused)
+{
+	int before = fd_count();
+	struct job quick[2], other;
+
+	(void)unused;
+	n_done = 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(quick); i++) {
+		plan(&quick[i], LINK_SPAWN_LOCAL, "/bin/true", NULL, NULL);
+		spawn_begin(&quick[i].plan, true, on_done, &quick[i]);
+	}
+	plan(&other, 0, "/bin/sh", "-c", "exit 4"); /* carefully */
+	spawn_begin(&other.plan, true, on_done, &other);
+	assert_int_equal(n_done, 3);
+	for (unsigned i = 0; i < ARRAY_SIZE(quick); i++)
+		assert_int_equal(end(&quick[i], NULL), 0);
+	assert_int_equal(end(&other, NULL), 4 << 8);
+	nothing_is_left(before);
 }
 
 /* ---- cgroups ------------------------------------------------------------------------------ */
@@ -177,33 +317,15 @@ static bool make_cgroup(char *path, size_t size)
 
 static void is_born_in_its_cgroup(const char *path, uint32_t flags)
 {
-	const char *const paths[] = { "/bin/cat", NULL };
-	const char *const argv[] = { "cat", "/proc/self/cgroup", NULL };
 	auto_close int cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	auto_buf struct buf output = { 0 };
-	struct spawn_result result;
-	struct spawn_fail fail;
-	int out[2];
+	struct job j;
 
 	assert_return_code(cgroup, errno);
-	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-	struct spawn_plan plan = { .flags = flags | LINK_SPAWN_CGROUP,
-				   .fds = { spawn_null_fd(), out[1], spawn_null_fd() },
-				   .n_fds = 3,
-				   .cgroup_fd = cgroup,
-				   .umask = -1,
-				   .inherit = nothing_inherited,
-				   .paths = paths,
-				   .argv = (char *const *)argv,
-				   .envp = (char *const *)(argv + 2) };
-	assert_int_equal(spawn(&plan, &result, &fail), 0);
-	close(out[1]);
-	assert_int_equal(fd_read_all(out[0], &output, 65536), 0);
-	close(out[0]);
-	waitpid(result.pid, NULL, 0);
-	close(result.pidfd);
-	close_fd(&result.report_fd);
-	assert_true(result.in_cgroup);
+	plan(&j, flags | LINK_SPAWN_CGROUP, "/bin/cat", "/proc/self/cgroup", NULL);
+	j.plan.cgroup_fd = cgroup;
+	assert_int_equal(run(&j, &output), 0);
+	assert_true(j.result.in_cgroup);
 	assert_non_null(strstr(output.data, strrchr(path, '/')));
 }
 
@@ -223,13 +345,18 @@ static void a_child_is_born_in_its_cgroup(void **unused)
 
 static void a_cgroup_that_cannot_be_is_done_without(void **unused)
 {
-	auto_buf struct buf output = { 0 };
+	const uint32_t ways[] = { LINK_SPAWN_LOCAL, 0 };
 
 	(void)unused;
-	/* descriptor 0 is no cgroup */
-	assert_int_equal(run("exit 7", LINK_SPAWN_LOCAL | LINK_SPAWN_CGROUP, NULL, &output),
-			 7 << 8);
-	assert_int_equal(run("exit 7", LINK_SPAWN_CGROUP, NULL, &output), 7 << 8);
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		auto_buf struct buf output = { 0 };
+		struct job j;
+
+		plan(&j, ways[i] | LINK_SPAWN_CGROUP, "/bin/sh", "-c", "exit 7");
+		j.plan.cgroup_fd = 0; /* no cgroup */
+		assert_int_equal(run(&j, &output), 7 << 8);
+		assert_false(j.result.in_cgroup);
+	}
 }
 
 static int set_up(void **state)
@@ -249,6 +376,9 @@ int main(void)
 		cmocka_unit_test(a_child_gets_what_was_planned_and_nothing_else_carefully),
 		cmocka_unit_test(a_missing_program_names_its_step),
 		cmocka_unit_test(a_directory_by_descriptor_is_entered),
+		cmocka_unit_test(many_that_overlap_are_told_in_order),
+		cmocka_unit_test(no_child_is_heard_in_our_errno),
+		cmocka_unit_test(one_that_cannot_overlap_waits_for_the_others),
 		cmocka_unit_test(a_child_is_born_in_its_cgroup),
 		cmocka_unit_test(a_cgroup_that_cannot_be_is_done_without),
 	};
