@@ -316,20 +316,25 @@ static void row_status(struct bench *b)
 
 /* ---- memory and rest ----------------------------------------------------------------------- */
 
-static void row_memory(struct bench *b)
+/* Some time after its start: the logger, too, has then touched what it needs. */
+static long settled_pss_kb(struct bench *b, size_t n)
 {
 	auto_close int fd = open_stamps(b->foster_stamps);
-	auto_free char *text = tiny_config(b, b->n, "");
+	auto_free char *text = n ? tiny_config(b, n, "") : strdup("");
 
-	target_up(&b->target, "");
-	long none = target_pss_kb(&b->target);
-	target_down(&b->target);
 	target_up(&b->target, text);
-	wait_stamps(fd, b->n);
+	wait_stamps(fd, n);
 	usleep(200000);
-	long many = target_pss_kb(&b->target);
+	long kb = target_pss_kb(&b->target);
 	target_down(&b->target);
+	return kb;
+}
+
+static void row_memory(struct bench *b)
+{
+	long none = settled_pss_kb(b, 0), many = settled_pss_kb(b, b->n);
 	double each = (double)(many - none) / (double)b->n;
+
 	say(b, none <= 6 * 1024, "PSS, nothing runs", "foster %9ld KiB   (at most 6144)", none);
 	say(b, each < 2, "PSS, a child more", "foster %9.2f KiB   (less than 2)", each);
 }
