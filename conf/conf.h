@@ -86,10 +86,10 @@ enum conf_log_kind {
 
 struct conf_log {
 	enum conf_log_kind kind;
+	unsigned backups; /* rotated files kept: path.1 … path.N; 0 = truncate instead */
 	/* FILE: the file; AUTO: its directory, NULL for RUNTIME/log; absolute. Else NULL */
 	const char *path;
 	uint64_t maxbytes; /* rotate at this size; 0 = never */
-	unsigned backups; /* rotated files kept: path.1 … path.N; 0 = truncate instead */
 };
 
 /* A number of seconds that was not given. Those below have their defaults then. */

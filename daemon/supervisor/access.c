@@ -86,7 +86,7 @@ unsigned access_to_name(const struct supervisor *s, const struct rpc_peer *peer,
 
 bool access_owns(const struct rpc_peer *peer, const struct process *p)
 {
-	return p->origin == PROCESS_CLIENT && p->owner == peer->uid;
+	return p->client && p->client->uid == peer->uid;
 }
 
 unsigned access_to(const struct supervisor *s, const struct rpc_peer *peer, const struct process *p)

@@ -18,7 +18,7 @@ unsigned budget_cost(const struct process *p)
 	const struct conf_process *d = p->def;
 	unsigned cost = 1 + (p->origin == PROCESS_SERVER);
 
-	if (p->stdio[0] >= 0)
+	if (p->client && p->client->stdio[0] >= 0)
 		return cost;
 	cost += d->program->stdin_pipe;
 	cost += is_piped(&d->out);

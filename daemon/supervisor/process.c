@@ -54,20 +54,31 @@ static int free_slot(const struct supervisor *s, uint32_t *ret_slot)
 
 /* ---- new, free ---------------------------------------------------------------------------------- */
 
+static struct process_client *new_client(void)
+{
+	struct process_client *c = calloc(1, sizeof *c);
+
+	if (c)
+		c->stdio[0] = c->stdio[1] = c->stdio[2] = c->directory_fd = -1;
+	return c;
+}
+
 static struct process *new_process(struct supervisor *s, struct conf *conf,
 				   const struct conf_process *def, enum process_origin origin)
 {
 	struct process *p = calloc(1, sizeof *p);
 
-	if (!p)
+	if (p && origin == PROCESS_CLIENT)
+		p->client = new_client();
+	if (!p || (origin == PROCESS_CLIENT && !p->client)) {
+		free(p);
 		return NULL;
+	}
 	p->supervisor = s;
 	p->conf = conf_ref(conf);
 	p->def = def;
 	p->origin = origin;
 	p->daemon = def->program->daemon;
-	p->owner = (uid_t)-1;
-	p->stdio[0] = p->stdio[1] = p->stdio[2] = p->directory_fd = -1;
 	process_init_timer(p);
 	if (def->program->parent)
 		p->parent_name = strdup(def->program->parent);
@@ -83,8 +94,7 @@ struct process *process_new_in_slot(struct supervisor *s, struct conf *conf,
 
 	if (!p || process_take_slot(s, slot, p) < 0) {
 		if (p)
-			conf_unref(p->conf);
-		free(p);
+			process_discard(p);
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -118,9 +128,11 @@ struct process *process_new(struct supervisor *s, struct conf *conf, const struc
 
 void process_close_given(struct process *p)
 {
+	if (!p->client)
+		return;
 	for (int i = 0; i < 3; i++)
-		close_fd(&p->stdio[i]);
-	close_fd(&p->directory_fd);
+		close_fd(&p->client->stdio[i]);
+	close_fd(&p->client->directory_fd);
 }
 
 void process_discard(struct process *p)
@@ -128,7 +140,9 @@ void process_discard(struct process *p)
 	process_close_given(p);
 	conf_unref(p->next_conf);
 	conf_unref(p->conf);
-	free(p->owner_groups);
+	if (p->client)
+		free(p->client->groups);
+	free(p->client);
 	free((char *)p->parent_name);
 	free(p->told_reason);
 	free(p->reason);

@@ -4,10 +4,10 @@
  * alone. A process owns a slot of the keeper's table for as long as it exists, and at most one PID
  * at a time: an incarnation, numbered from 1.
  *
- *   process.c        new, find, forget; resume from a slot
+ *   process.c        new, find, forget
  *   process_state.c  the table of states
  *   process_event.c  the queue of events, one event, enter
- *   process_fact.c   what the keeper says of a slot, and what an end comes to
+ *   process_fact.c   what the keeper says of a slot, what an end comes to; resume from a slot
  *   process_ask.c    what people, and parents, ask of it
  *   process_act.c    actions: requests to the keeper
  *   process_plan.c   what keeper and logger are told before it runs: its streams, its plan
@@ -65,6 +65,18 @@ struct process_end {
 	uint64_t utime_us, stime_us, maxrss_kb;
 };
 
+/* What a process has because a client defined it. */
+struct process_client {
+	uid_t uid; /* whose it is, and who it runs as */
+	gid_t gid;
+	gid_t *groups; /* supplementary; owned */
+	size_t n_groups;
+	uint64_t defined_real_ns; /* calendar */
+	uint64_t request_id; /* hash of the id of its Define */
+	int stdio[3], directory_fd; /* of `run`, until it is spawned; -1 */
+	bool terminal; /* stdio[0] is its terminal */
+};
+
 struct process {
 	struct supervisor *supervisor;
 	struct conf *conf; /* reference: what def lies in */
@@ -89,19 +101,23 @@ struct process {
 	bool cleaning; /* its tree is being killed */
 	bool executed; /* this incarnation is known to have executed */
 	bool in_cgroup; /* and is in a cgroup of its own (cgroup.h) */
+	bool logs_sent; /* the logger knows its streams */
+	bool session_is_parent;
+	bool wait_server; /* its spawn waits for the server */
+	bool asked; /* counts among the server's n_asked */
 
+	uint32_t events_due; /* set of 1 << enum process_event */
+	unsigned restarts; /* starts that nobody asked for */
+	unsigned left_behind; /* what the last look at its tree found */
+	unsigned n_asked; /* of a forkserver: spawns asked of it, not yet answered */
 	pid_t pid; /* 0: none */
 	uint32_t slot;
 	uint64_t incarnation; /* of the current or last life; 0: never started */
 	uint64_t instance; /* FOSTER_INSTANCE, random */
-	uint64_t
-		next_instance; /* of its next life, which the keeper has an order for; 0: no order */
-	unsigned restarts; /* starts that nobody asked for */
+	uint64_t next_instance; /* of a next life that the keeper has an order for; 0: no order */
 	struct backoff backoff;
 	uint64_t started_ns, stopped_ns; /* CLOCK_BOOTTIME; 0: never */
 	uint64_t deadline_ns; /* when timer fires; 0: off */
-	uint64_t defined_real_ns; /* PROCESS_CLIENT: calendar */
-	uint64_t request_id; /* PROCESS_CLIENT: hash of the id of its Define */
 	struct process_end end;
 	struct process_asker asker;
 	char *told_reason; /* a forkserver's words for a failure whose facts follow; owned; NULL */
@@ -109,24 +125,12 @@ struct process {
 
 	const char *parent_name; /* another process; NULL: fosterd, or session; in conf or owned */
 	struct session *session; /* of the client who made it, if transient or its parent; NULL */
-	bool session_is_parent;
-	uid_t owner; /* PROCESS_CLIENT: who defined it */
-	gid_t owner_gid;
-	gid_t *owner_groups; /* supplementary; owned */
-	size_t n_owner_groups;
-	int stdio[3], directory_fd; /* of `run`, until it is spawned; -1 */
-	bool terminal; /* stdio[0] is its terminal */
+	struct process_client *client; /* owned; NULL unless PROCESS_CLIENT */
 
 	struct process *server; /* forkserver that makes it; NULL */
-	bool wait_server; /* its spawn waits for the server */
-	bool asked; /* counts among the server's n_asked */
-	unsigned n_asked; /* of a forkserver: spawns asked of it, not yet answered */
-	bool logs_sent; /* the logger knows its streams */
 
 	ev_timer timer;
-	unsigned left_behind; /* what the last look at its tree found */
 	struct process *next_event, *next_spawn, *next_clean; /* intrusive lists */
-	uint32_t events_due; /* set of 1 << enum process_event */
 	struct waiter *waiters; /* calls that wait for it */
 };
 

@@ -128,16 +128,27 @@ static int open_stdin(const char *path)
 	return r < 0 ? r : take_fd(fd);
 }
 
+/* Whether the caller of `run` has given it streams. */
+static bool has_given(const struct process *p)
+{
+	return p->client && p->client->stdio[0] >= 0;
+}
+
+static int directory_fd(const struct process *p)
+{
+	return p->client ? p->client->directory_fd : -1;
+}
+
 /* What a child's streams are; descriptors that go with the message are added to fds. */
 static int plan_stdio(struct process *p, struct link_spawn *l, int *fds, unsigned *n_fds,
 		      char **ret_reason)
 {
-	if (p->stdio[0] >= 0) { /* of `run`: the caller's own */
+	if (has_given(p)) { /* of `run`: the caller's own */
 		for (int i = 0; i < 3; i++) {
 			l->stdio[i] = LINK_STDIO_FD;
-			fds[(*n_fds)++] = p->stdio[i];
+			fds[(*n_fds)++] = p->client->stdio[i];
 		}
-		if (p->terminal)
+		if (p->client->terminal)
 			l->flags |= LINK_SPAWN_TTY;
 		return 0;
 	}
@@ -174,8 +185,8 @@ static int plan_stdio(struct process *p, struct link_spawn *l, int *fds, unsigne
  * known to live. */
 static void close_opened(const struct process *p, int *fds, unsigned n_fds)
 {
-	for (unsigned i = 0; i < n_fds && p->stdio[0] < 0; i++)
-		if (fds[i] != p->directory_fd)
+	for (unsigned i = 0; i < n_fds && !has_given(p); i++)
+		if (fds[i] != directory_fd(p))
 			close(fds[i]);
 }
 
@@ -191,11 +202,11 @@ static void plan_ids(const struct process *p, struct link_spawn *l, const gid_t 
 		l->gid = program->gid;
 		l->n_groups = groups ? (uint32_t)groups->n : 0;
 		*ret_groups = groups ? groups->gids : NULL;
-	} else if (p->owner != (uid_t)-1 && p->owner != geteuid()) {
-		l->uid = p->owner;
-		l->gid = p->owner_gid;
-		l->n_groups = (uint32_t)p->n_owner_groups;
-		*ret_groups = p->owner_groups;
+	} else if (p->client && p->client->uid != geteuid()) {
+		l->uid = p->client->uid;
+		l->gid = p->client->gid;
+		l->n_groups = (uint32_t)p->client->n_groups;
+		*ret_groups = p->client->groups;
 		l->flags |= LINK_SPAWN_NO_NEW_PRIVS;
 	} else {
 		return;
@@ -239,7 +250,7 @@ static void plan_command(struct process *p, struct link_spawn *l, struct buf *b)
 	const struct conf_process *def = p->def;
 	const char *entry = def->program->entry;
 
-	buf_add_strz(b, p->directory_fd >= 0 || !def->directory ? "" : def->directory);
+	buf_add_strz(b, directory_fd(p) >= 0 || !def->directory ? "" : def->directory);
 	buf_add_strz(b, entry ? entry : "");
 	if (entry) {
 		buf_add_strz(b, def->name);
@@ -261,7 +272,7 @@ static uint32_t plan_flags(const struct process *p)
 		flags |= LINK_SPAWN_INHERIT;
 	if (p->origin == PROCESS_SERVER)
 		flags |= LINK_SPAWN_SERVER;
-	if (p->directory_fd >= 0)
+	if (directory_fd(p) >= 0)
 		flags |= LINK_SPAWN_DIRECTORY_FD;
 	return flags;
 }
@@ -269,7 +280,7 @@ static uint32_t plan_flags(const struct process *p)
 /* A path that another user chose may lie on a file system that he serves himself. */
 static bool is_ours_to_look_at(const struct process *p)
 {
-	return p->owner == (uid_t)-1 || p->owner == 0 || p->owner == geteuid();
+	return !p->client || p->client->uid == 0 || p->client->uid == geteuid();
 }
 
 /* Whether no file system that may hang is involved: only then may the keeper wait for the exec. */
@@ -301,8 +312,8 @@ static int send_plan(struct process *p, struct link_head *h, const struct link_p
 	l.flags = plan_flags(p);
 	plan_ids(p, &l, &groups);
 	n = plan_stdio(p, &l, fds, &n_fds, ret_reason);
-	if (p->directory_fd >= 0)
-		fds[n_fds++] = p->directory_fd;
+	if (directory_fd(p) >= 0)
+		fds[n_fds++] = directory_fd(p);
 	plan_command(p, &l, &body);
 	if (is_local(p))
 		l.flags |= LINK_SPAWN_LOCAL;

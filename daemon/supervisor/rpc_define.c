@@ -64,7 +64,7 @@ static struct process *find_repeated(const struct defining *d)
 	struct process *p;
 
 	for (p = d->s->processes; p; p = p->by_name.next)
-		if (p->request_id == d->request_id && access_owns(d->peer, p))
+		if (access_owns(d->peer, p) && p->client->request_id == d->request_id)
 			break;
 	return p;
 }
@@ -254,17 +254,17 @@ static bool wanted_daemon(const struct defining *d, const struct process *p)
 	return p->daemon; /* of its definition */
 }
 
-static int set_owner(struct process *p, const struct rpc_peer *peer)
+static int set_owner(struct process_client *c, const struct rpc_peer *peer)
 {
-	p->owner = peer->uid;
-	p->owner_gid = peer->gid;
+	c->uid = peer->uid;
+	c->gid = peer->gid;
 	if (!peer->n_groups)
 		return 0;
-	p->owner_groups = calloc(peer->n_groups, sizeof *p->owner_groups);
-	if (!p->owner_groups)
+	c->groups = calloc(peer->n_groups, sizeof *c->groups);
+	if (!c->groups)
 		return -ENOMEM;
-	memcpy(p->owner_groups, peer->groups, peer->n_groups * sizeof *p->owner_groups);
-	p->n_owner_groups = peer->n_groups;
+	memcpy(c->groups, peer->groups, peer->n_groups * sizeof *c->groups);
+	c->n_groups = peer->n_groups;
 	return 0;
 }
 
@@ -289,23 +289,23 @@ static int set_parent(struct defining *d, struct process *p)
 }
 
 /* The client's own descriptors, for the first start. */
-static void give_descriptors(struct defining *d, struct process *p)
+static void give_descriptors(struct defining *d, struct process_client *c)
 {
 	for (size_t i = 0; i < 3; i++) {
-		close_fd(&p->stdio[i]);
-		p->stdio[i] = take_fd(d->fds[i]);
+		close_fd(&c->stdio[i]);
+		c->stdio[i] = take_fd(d->fds[i]);
 	}
-	close_fd(&p->directory_fd);
-	p->directory_fd = take_fd(d->fds[3]);
-	p->terminal = d->params.terminal == PARAM_TRUE;
+	close_fd(&c->directory_fd);
+	c->directory_fd = take_fd(d->fds[3]);
+	c->terminal = d->params.terminal == PARAM_TRUE;
 }
 
 static int fill(struct defining *d, struct process *p)
 {
-	int r = set_owner(p, d->peer);
+	int r = set_owner(p->client, d->peer);
 
-	p->request_id = d->request_id;
-	p->defined_real_ns = clock_real_ns();
+	p->client->request_id = d->request_id;
+	p->client->defined_real_ns = clock_real_ns();
 	p->transient = d->params.transient == PARAM_TRUE;
 	p->daemon = wanted_daemon(d, p);
 	if (r == 0)
@@ -361,7 +361,7 @@ static void start(struct defining *d, struct process *p)
 	uint64_t before = p->incarnation;
 	int r;
 
-	give_descriptors(d, p);
+	give_descriptors(d, p->client);
 	r = process_ask_start(p, &who);
 	if (r == 0) {
 		reply_when_executed(d, p, before);

@@ -42,24 +42,26 @@ static json_t *settings_to_json(const struct conf_definition *d)
 	return object;
 }
 
-static json_t *groups_to_json(const struct process *p)
+static json_t *groups_to_json(const struct process_client *c)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; i < p->n_owner_groups; i++)
-		json_array_append_new(array, json_integer(p->owner_groups[i]));
+	for (size_t i = 0; i < c->n_groups; i++)
+		json_array_append_new(array, json_integer(c->groups[i]));
 	return array;
 }
 
 static json_t *to_json(const struct process *p, const struct conf_definition *d)
 {
+	const struct process_client *c = p->client;
+
 	return json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:b, s:b, s:b, s:I, s:I, s:s*, s:o*}",
 			 "argv", strings_to_json(d->argv), "settings", settings_to_json(d),
-			 "environment", strings_to_json(d->environ), "groups", groups_to_json(p),
-			 "uid", (json_int_t)p->owner, "gid", (json_int_t)p->owner_gid, "name",
+			 "environment", strings_to_json(d->environ), "groups", groups_to_json(c),
+			 "uid", (json_int_t)c->uid, "gid", (json_int_t)c->gid, "name",
 			 text_str_to_json(d->name), "daemon", p->daemon, "transient", p->transient,
-			 "has_argv", d->argv != NULL, "request", (json_int_t)p->request_id,
-			 "defined", (json_int_t)p->defined_real_ns, "parent", p->parent_name,
+			 "has_argv", d->argv != NULL, "request", (json_int_t)c->request_id,
+			 "defined", (json_int_t)c->defined_real_ns, "parent", p->parent_name,
 			 "directory", d->directory ? text_str_to_json(d->directory) : NULL);
 }
 
@@ -131,19 +133,19 @@ static void apply(struct process *p, const json_t *json)
 {
 	const json_t *groups = json_object_get(json, "groups");
 	const char *parent = json_string_value(json_object_get(json, "parent"));
+	struct process_client *c = p->client;
 
-	p->owner = (uid_t)json_integer_value(json_object_get(json, "uid"));
-	p->owner_gid = (gid_t)json_integer_value(json_object_get(json, "gid"));
+	c->uid = (uid_t)json_integer_value(json_object_get(json, "uid"));
+	c->gid = (gid_t)json_integer_value(json_object_get(json, "gid"));
 	p->daemon = json_is_true(json_object_get(json, "daemon"));
 	p->transient = json_is_true(json_object_get(json, "transient"));
-	p->request_id = (uint64_t)json_integer_value(json_object_get(json, "request"));
-	p->defined_real_ns = (uint64_t)json_integer_value(json_object_get(json, "defined"));
+	c->request_id = (uint64_t)json_integer_value(json_object_get(json, "request"));
+	c->defined_real_ns = (uint64_t)json_integer_value(json_object_get(json, "defined"));
 	free((char *)p->parent_name);
 	p->parent_name = parent ? strdup(parent) : NULL;
-	p->owner_groups = calloc(json_array_size(groups) + 1, sizeof *p->owner_groups);
-	for (size_t i = 0; p->owner_groups && i < json_array_size(groups); i++)
-		p->owner_groups[p->n_owner_groups++] =
-			(gid_t)json_integer_value(json_array_get(groups, i));
+	c->groups = calloc(json_array_size(groups) + 1, sizeof *c->groups);
+	for (size_t i = 0; c->groups && i < json_array_size(groups); i++)
+		c->groups[c->n_groups++] = (gid_t)json_integer_value(json_array_get(groups, i));
 }
 
 static struct process *build(struct supervisor *s, const json_t *json, uint32_t slot)

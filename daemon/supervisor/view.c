@@ -194,16 +194,16 @@ static void add_parent(json_t *o, const struct process *p)
 static void add_origin(json_t *o, const struct process *p)
 {
 	const struct conf_program *program = p->def->program;
-	time_t seconds = (time_t)(p->defined_real_ns / NS_PER_S);
+	time_t seconds = p->client ? (time_t)(p->client->defined_real_ns / NS_PER_S) : 0;
 	char text[64] = "";
 	auto_buf struct buf where = { 0 };
 	struct tm tm;
 
-	set_str(o, "origin", p->origin == PROCESS_CLIENT ? "client" : "file");
-	if (p->origin == PROCESS_CLIENT) {
+	set_str(o, "origin", p->client ? "client" : "file");
+	if (p->client) {
 		if (localtime_r(&seconds, &tm))
 			strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S%z", &tm);
-		buf_addf(&where, "%s by uid %u", text, (unsigned)p->owner);
+		buf_addf(&where, "%s by uid %u", text, (unsigned)p->client->uid);
 	} else if (program->file) {
 		buf_addf(&where, "%s:%u", program->file, program->line);
 	}
@@ -246,8 +246,8 @@ static void add_user(json_t *o, const struct process *p)
 {
 	char text[32];
 
-	if (!p->def->program->user && p->origin == PROCESS_CLIENT) {
-		snprintf(text, sizeof text, "uid %u", (unsigned)p->owner);
+	if (!p->def->program->user && p->client) {
+		snprintf(text, sizeof text, "uid %u", (unsigned)p->client->uid);
 		set_str(o, "user", text);
 	} else {
 		set_str(o, "user", p->def->program->user);

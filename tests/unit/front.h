@@ -28,9 +28,7 @@ static inline struct process *front_add(struct supervisor *s, struct conf *conf,
 	p->conf = conf_ref(conf);
 	p->def = def;
 	p->origin = origin;
-	p->owner = (uid_t)-1;
 	p->slot = s->slots_used++;
-	p->stdio[0] = p->stdio[1] = p->stdio[2] = p->directory_fd = -1;
 	s->slots = realloc(s->slots, s->slots_used * sizeof(struct process *));
 	assert_non_null(s->slots);
 	s->slots[p->slot] = p;
@@ -71,7 +69,10 @@ static inline struct process *front_define(struct supervisor *s, const char *nam
 	conf_diag_done(&diag);
 	p = front_add(s, conf, &conf->processes[0], PROCESS_CLIENT);
 	conf_unref(conf);
-	p->owner = uid;
+	p->client = calloc(1, sizeof *p->client);
+	assert_non_null(p->client);
+	*p->client =
+		(struct process_client){ .uid = uid, .stdio = { -1, -1, -1 }, .directory_fd = -1 };
 	return p;
 }
 
@@ -90,6 +91,7 @@ static inline void front_free(struct supervisor *s)
 		conf_unref(p->conf);
 		free((char *)p->parent_name);
 		free(p->reason);
+		free(p->client);
 		free(p);
 	}
 	conf_unref(s->conf);

@@ -106,7 +106,7 @@ static void a_client_owns_what_he_defined_and_nothing_else(void **state)
 	assert_true(access_owns(&stranger, f->job));
 	assert_int_equal(access_to(f->s, &stranger, f->job), CONF_READ | CONF_CONTROL);
 	assert_false(access_owns(&stranger, f->db));
-	f->job->owner = OPS;
+	f->job->client->uid = OPS;
 	assert_int_equal(access_to(f->s, &stranger, f->job), 0);
 }
 

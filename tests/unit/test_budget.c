@@ -89,11 +89,11 @@ static void a_stdin_that_stays_open_costs_one_more(void **unused)
 
 static void what_brings_its_own_descriptors_costs_a_pidfd_alone(void **state)
 {
-	struct process *p = process_find(*state, "both");
+	struct process *p = front_define(*state, "run-1", 0);
 
-	p->stdio[0] = 5; /* a number; nothing is done with it */
+	assert_int_equal(budget_cost(p), 3);
+	p->client->stdio[0] = 5; /* a number; nothing is done with it */
 	assert_int_equal(budget_cost(p), 1);
-	p->stdio[0] = -1;
 }
 
 static void a_forkserver_costs_its_socket_too(void **state)
