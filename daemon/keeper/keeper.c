@@ -6,6 +6,7 @@
  * exists that a child could inherit, and nothing interrupts. */
 #include "daemon/keeper/keeper.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 
@@ -158,6 +159,7 @@ static void on_child_first(struct ev_loop *loop, ev_timer *w, int revents)
 
 void keeper_let_child_run(struct keeper *k)
 {
+	sched_yield();
 	if (ev_is_active(&k->child_first))
 		return;
 	ev_timer_set(&k->child_first, CHILD_FIRST_S, 0.);

@@ -139,8 +139,9 @@ int keeper_booted(struct keeper *k);
  * set up learns the outcome. */
 void keeper_tell_outcome(struct keeper *k, int status);
 
-/* A child was begun by order: it shall run before the supervisor is woken to hear of it, which would
- * take 50 us of its time. Reports wait 1 ms. */
+/* A child was begun by order: it shall run before we go on, who have interrupted it when its exec woke
+ * us, and before the supervisor is woken to hear of it; each would take 50 us of its time. Reports wait
+ * 1 ms. */
 void keeper_let_child_run(struct keeper *k);
 
 /* Begin to send a new supervisor all that is known; WELCOME ends it. */
