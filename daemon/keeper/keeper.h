@@ -99,6 +99,7 @@ struct keeper {
 	uint32_t snapshot_next; /* next slot of the snapshot; LINK_NO_SLOT: complete */
 	struct held *held;
 	unsigned n_server_spawns; /* asked of forkservers, not yet answered */
+	uint64_t acks; /* of this supervisor, carried out */
 
 	int signal_fd;
 	ev_io on_signal;

@@ -361,6 +361,7 @@ static int start_supervisor(struct keeper *k, struct part *p, int link_fd)
 	const char *argv[64] = { p->program };
 	size_t n = 1;
 
+	k->acks = 0;
 	if (k->configured) {
 		argv[n++] = "--resume";
 		argv[n++] = k->runtime_dir;

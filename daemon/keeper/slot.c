@@ -63,7 +63,8 @@ int slot_send(struct keeper *k, uint32_t slot, bool with_name)
 	const char *name = table_name(&k->table, slot);
 	struct link_head h = { .type = LINK_SLOT,
 			       .slot = slot,
-			       .incarnation = table_incarnation(&k->table, slot) };
+			       .incarnation = table_incarnation(&k->table, slot),
+			       .acks = k->acks };
 	struct link_part parts[] = { { table_facts(&k->table, slot), sizeof(struct link_slot) },
 				     { name, with_name ? strlen(name) + 1 : 0 } };
 
@@ -236,6 +237,7 @@ void slot_acknowledge(struct keeper *k, uint32_t slot, uint64_t incarnation)
 {
 	uint32_t state = table_facts(&k->table, slot)->state;
 
+	k->acks++;
 	if (incarnation == table_incarnation(&k->table, slot) &&
 	    (state == LINK_SLOT_ENDED || state == LINK_SLOT_FAILED)) {
 		order_drop(k, slot);

@@ -124,6 +124,7 @@ static void on_slot(struct supervisor *s, const struct link_message *m)
 
 	if (!f)
 		return;
+	s->acks_done = m->head->acks;
 	if (s->phase == SUPERVISOR_BOOTING)
 		snapshot_slot(s, m->head->slot, m->head->incarnation, f, link_take_str(m, &at));
 	else if (p)

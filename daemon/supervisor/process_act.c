@@ -33,6 +33,7 @@ void process_send_note(struct process *p)
 void process_acknowledge(struct process *p)
 {
 	send_about(p, LINK_ACK, NULL, 0);
+	tree_released(p);
 	cgroup_remove(process_name(p), p->instance);
 	if (p->next_instance) {
 		process_order_is_over(p); /* the keeper drops it */

@@ -65,6 +65,7 @@ struct supervisor {
 	struct process *events, **events_end;
 	struct process *spawns, **spawns_end;
 	struct process *cleans;
+	uint64_t acks_sent, acks_done; /* ends that were acknowledged; that the keeper let go */
 	ev_prepare before_wait;
 	ev_timer clean_again, tell_status;
 	unsigned told_running; /* what STATUS= said last; UINT_MAX: nothing */
@@ -174,6 +175,8 @@ struct process *spool_load(struct supervisor *s, const char *full_name, uint32_t
 /* Kill what the ended main process left behind; GONE is posted when nothing is left. */
 void tree_clean(struct process *p);
 void tree_turn(struct supervisor *s); /* once a turn */
+/* Its end is being acknowledged: its zombie, which the keeper may still have, is no orphan. */
+void tree_released(const struct process *p);
 /* The keeper is gone: kill the trees of all that die with it. Waits for nothing. */
 void tree_kill_all(struct supervisor *s);
 

@@ -95,10 +95,46 @@ struct look {
 
 static struct pidset known; /* main processes and parts; empty between looks */
 
+/* Main processes whose end was acknowledged, in that order. The keeper, who has not come to it, or had
+ * not when it last told us something, may still have their zombies: to find that out by looking at
+ * each would take more time than all else when many are stopped. */
+static struct released {
+	uint64_t ack; /* number of its ACK */
+	pid_t pid;
+} * released;
+static size_t n_released, released_room;
+
+static void forget_released(const struct supervisor *s)
+{
+	if (s->acks_done == s->acks_sent)
+		n_released = 0;
+}
+
+void tree_released(const struct process *p)
+{
+	struct supervisor *s = p->supervisor;
+
+	forget_released(s);
+	s->acks_sent++;
+	if (n_released == released_room) {
+		size_t room = released_room ? 2 * released_room : 16;
+		struct released *more = realloc(released, room * sizeof *more);
+
+		if (!more)
+			return; /* it will be looked at */
+		released = more;
+		released_room = room;
+	}
+	released[n_released++] = (struct released){ s->acks_sent, p->pid };
+}
+
 static void mark_known(const struct supervisor *s, void (*change)(struct pidset *set, pid_t pid))
 {
 	change(&known, getpid());
 	change(&known, s->logger_pid);
+	for (size_t i = 0; i < n_released; i++)
+		if (released[i].ack > s->acks_done)
+			change(&known, released[i].pid);
 	for (const struct process *p = s->processes; p; p = p->by_name.next)
 		change(&known, p->pid);
 }
@@ -167,7 +203,9 @@ static void on_clean_again(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	(void)loop;
 	(void)w;
-	(void)revents; /* the turn that follows looks again */
+	(void)revents;
+	n_released = 0; /* long ago: their numbers may be others' */
+	/* the turn that follows looks again */
 }
 
 void tree_turn(struct supervisor *s)
