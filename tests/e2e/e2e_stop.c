@@ -267,6 +267,29 @@ static void a_stop_takes_the_whole_tree(void **state)
 	fixture_down(f);
 }
 
+/* Their ends come in several turns: what was found of one is not lost among the others. */
+static void the_trees_of_many_that_stop_together_are_taken(void **state)
+{
+	enum {
+		MANY = 200
+	};
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+	pid_t orphans[MANY];
+
+	fixture_up(f,
+		   "[program:x]\nstartsecs = 0\nnumprocs = 200\nprocess_name = x%(process_num)d\n"
+		   "stdout_logfile = NONE\nstderr_logfile = NONE\n"
+		   "command = @child@ fork fork setsid ignore 15 say @dir@/said %%p hold end end "
+		   "hold\n");
+	for (int i = 0; i < MANY; i++)
+		orphans[i] = (pid_t)atoi(fixture_line(f, said));
+	fixture_ctl_is(f, 0, NULL, "", "stop", "x:*");
+	for (int i = 0; i < MANY; i++)
+		assert_false(run_alive(orphans[i]));
+	fixture_down(f);
+}
+
 static void kill_takes_the_whole_tree(void **state)
 {
 	struct fixture *f = *state;
@@ -395,6 +418,7 @@ int main(void)
 		fixture_test(a_stop_command_takes_the_place_of_the_signal),
 		fixture_test(a_stop_command_that_fails_is_followed_by_sigkill),
 		fixture_test(a_stop_takes_the_whole_tree),
+		fixture_test(the_trees_of_many_that_stop_together_are_taken),
 		fixture_test(kill_takes_the_whole_tree),
 		fixture_test(a_shutdown_takes_the_whole_tree),
 		fixture_test(kill_scope_group_takes_the_group),
