@@ -4,23 +4,10 @@
 # The programs are the truth: keys and their defaults, options and commands are asked of them.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/e2e/tap.sh
+. tests/e2e/tap.sh
 BUILD=${BUILD:-build}
 pages=packaging/man
-
-number=0
-ok() { # name; the status before says how it went
-	local status=$?
-	number=$((number + 1))
-	if [ "$status" = 0 ]; then
-		echo "ok $number - $1"
-	else
-		echo "not ok $number - $1"
-	fi
-}
-skip() { # name, reason
-	number=$((number + 1))
-	echo "ok $number - $1 # SKIP $2"
-}
 
 dir=$(mktemp -d /tmp/foster-manual.XXXXXX)
 trap 'rm -rf "$dir"' EXIT
@@ -151,4 +138,4 @@ for page in "$pages"/*.[1-8]; do
 	ok "$name is installed in its section"
 done
 
-echo "1..$number"
+plan

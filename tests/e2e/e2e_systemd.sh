@@ -3,24 +3,15 @@
 # kill, watchdog, socket activation, journal
 set -uo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=tests/e2e/tap.sh
+. tests/e2e/tap.sh
 # shellcheck source=tests/e2e/systemd-boot.sh
 . tests/e2e/systemd-boot.sh
+BUILD=${BUILD:-build}
 
-number=0
-ok() { # name; the status before says how it went
-	local status=$?
-	number=$((number + 1))
-	if [ "$status" = 0 ]; then
-		echo "ok $number - $1"
-	else
-		echo "not ok $number - $1"
-		boot_run journalctl -b --no-pager -o short-monotonic -n 40 2>/dev/null | sed 's/^/# /'
-	fi
-}
-
-if ! why=$(boot_possible); then
-	echo "1..1"
-	echo "ok 1 - a real systemd # SKIP $why"
+if ! reason=$(boot_possible); then
+	skip "a real systemd" "$reason"
+	plan
 	exit 0
 fi
 
@@ -44,7 +35,8 @@ command = /opt/child hold
 startsecs = 0
 daemon = false
 END
-boot_start "$dir/boot" "$dir/stage" || { echo "1..1"; echo "not ok 1 - systemd boots"; exit 1; }
+boot_start "$dir/boot" "$dir/stage" || { false; ok "systemd boots"; plan; exit 1; }
+why() { boot_run journalctl -b --no-pager -o short-monotonic -n 40 2>/dev/null; }
 
 # ---- helpers ---------------------------------------------------------------------------------------
 
@@ -213,4 +205,4 @@ for pid in $(boot_run pgrep -x child); do boot_run kill -9 "$pid"; done
 boot_run sh -c '! pgrep foster'
 ok "nothing is left"
 
-echo "1..$number"
+plan
