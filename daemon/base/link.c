@@ -109,7 +109,7 @@ static int add_fds(struct link *l, const int *fds, unsigned n_fds)
 
 	for (unsigned i = 0; i < n_fds; i++) {
 		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC,
-			       64); /* see keeper/spawn.h: below 64 is staging */
+			       64); /* below is the staging range, keeper/stage.h */
 
 		if (fd < 0) {
 			int err = -errno;
