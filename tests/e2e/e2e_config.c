@@ -310,11 +310,12 @@ static void update_applies_only_what_changed(void **state)
 	struct result r = fixture_ctl(f, "update");
 	assert_int_equal(r.status, 0);
 	assert_contains(r.out, "gone: removed\n");
+	fixture_until(f, "gone", "STOPPED");
 	fixture_until(f, "new", "RUNNING");
 	fixture_until(f, "other", "RUNNING");
 	assert_int_equal(fixture_pid(f, "same"), same);
 	assert_int_not_equal(fixture_pid(f, "other"), other);
-	fixture_until_dead(f, gone);
+	assert_false(run_alive(gone));
 	fixture_ctl_is(f, 4, "", NULL, "status", "gone");
 	fixture_ctl_is(f, 0, "nothing changed\n", "", "update");
 	fixture_down(f);
