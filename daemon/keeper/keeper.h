@@ -237,7 +237,9 @@ void reap_slot(struct keeper *k, uint32_t slot); /* its pidfd is readable: recor
 void reap_release(struct keeper *k, pid_t pid); /* acknowledged: let the zombie go */
 void reap_children(struct keeper *k); /* after SIGCHLD: parts, and soon orphans */
 void reap_orphans_soon(struct keeper *k); /* a child of ours has become one */
-void reap_everything(void); /* at the very end: whatever is a zombie */
+/* At the very end: whatever is a zombie, and what is about to become one: a child that was begun in vain
+ * was killed a moment ago. What lives on is waited for 100 ms. */
+void reap_everything(void);
 void on_look_for_orphans(struct ev_loop *loop, ev_timer *w, int revents);
 
 #endif

@@ -10,12 +10,14 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/base/pidset.h"
 #include "daemon/keeper/keeper.h"
 
 #define ORPHAN_DELAY_S 0.05
+#define LAST_WAIT_MS 100 /* less than a second */
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -174,6 +176,19 @@ void reap_children(struct keeper *k)
 
 void reap_everything(void)
 {
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
+	uint64_t until_ns = clock_boot_ns() + LAST_WAIT_MS * NS_PER_MS, now_ns;
+	sigset_t set;
+	pid_t pid;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0) {
+		if (pid > 0)
+			continue;
+		now_ns = clock_boot_ns();
+		if (now_ns >= until_ns)
+			break;
+		const struct timespec left = { .tv_nsec = (long)(until_ns - now_ns) };
+		(void)sigtimedwait(&set, NULL, &left);
+	}
 }

@@ -155,6 +155,19 @@ static void a_stop_that_meets_a_restart_leaves_nothing(void **state)
 	fixture_down(f);
 }
 
+static void a_shutdown_that_meets_a_restart_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+	pid_t supervisor, old = up_and_stop_supervisor(f, A, said, &supervisor);
+
+	fixture_kill(old, SIGKILL);
+	fixture_line(f, said);
+	fixture_kill(f->fosterd, SIGTERM);
+	fixture_kill(supervisor, SIGCONT);
+	assert_int_equal(fixture_gone(f), 0);
+}
+
 static void those_without_an_order_follow_later(void **state)
 {
 	struct fixture *f = *state;
@@ -219,6 +232,7 @@ int main(void)
 		fixture_test(what_stops_is_not_followed),
 		fixture_test(what_was_begun_and_is_not_wanted_is_killed),
 		fixture_test(a_stop_that_meets_a_restart_leaves_nothing),
+		fixture_test(a_shutdown_that_meets_a_restart_leaves_nothing),
 		fixture_test(those_without_an_order_follow_later),
 		fixture_test(what_it_starts_at_once_is_its_own),
 	};
