@@ -115,12 +115,14 @@ static void check_numbers(struct build *b, const struct ini_section *s,
 			    d->numprocs);
 }
 
-static void check_restart(struct build *b, const struct ini_section *s,
-			  const struct conf_restart *r)
+/* A cap that nobody has written does not make a written delay shorter. */
+static void check_restart(struct build *b, const struct ini_section *s, struct conf_restart *r)
 {
 	const struct ini_value *max = ini_get(&b->ini, s, "restart_delay_max");
 
-	if (max && r->delay_max < r->delay)
+	if (!max && r->delay_max < r->delay)
+		r->delay_max = r->delay;
+	else if (r->delay_max < r->delay)
 		build_error(b, max, "is less than restart_delay");
 }
 

@@ -365,13 +365,16 @@ static void exit_on_is_a_process(void **unused)
 static void a_native_restart_key_makes_the_rules_native(void **unused)
 {
 	struct conf *c = good("[supervisord]\n[program:a]\ncommand=a\nrestart_delay=100ms\n"
-			      "give_up=5/60\n[program:b]\ncommand=b\n");
+			      "give_up=5/60\n[program:b]\ncommand=b\n"
+			      "[program:slow]\ncommand=slow\nrestart_delay=5m\n");
 	const struct conf_restart *r = &conf_find_process(c, "a")->program->restart;
 
 	(void)unused;
 	assert_true(r->native && r->delay > 0.09 && r->delay < 0.11 && r->delay_max == 60);
 	assert_true(r->give_up_count == 5 && r->give_up_secs == 60);
 	assert_false(conf_find_process(c, "b")->program->restart.native);
+	r = &conf_find_process(c, "slow")->program->restart;
+	assert_true(r->delay == 300 && r->delay_max == 300);
 	conf_unref(c);
 }
 
