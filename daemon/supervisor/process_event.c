@@ -169,7 +169,8 @@ static void log_change(const struct process *p)
 	if (p->state == PROCESS_RUNNING)
 		log_info(process_name(p), "RUNNING, PID %d", p->pid);
 	else if (p->state == PROCESS_BACKOFF)
-		log_info(process_name(p), "BACKOFF, next start in %.3g s",
+		log_info(process_name(p), "BACKOFF%s%s, next start in %.3g s",
+			 p->reason ? ": " : "", p->reason ? p->reason : "",
 			 clock_seconds(clock_boot_ns(), p->deadline_ns));
 	else
 		log_info(process_name(p), "%s%s%s", process_state_name(p->state),

@@ -9,21 +9,51 @@
 
 /* ---- ends ----------------------------------------------------------------------------------------- */
 
+/* Also of an end that our predecessor has seen. */
+static bool was_too_quick(const struct process *p)
+{
+	bool failed = p->state == PROCESS_BACKOFF || p->state == PROCESS_FATAL;
+
+	return p->state == PROCESS_STARTING ||
+	       (failed &&
+		p->stopped_ns - p->started_ns < clock_ns(p->def->program->restart.startsecs));
+}
+
+/* "/opt/web: No such file or directory", "chdir /srv/web: Permission denied", "setuid: …". */
+static char *words_of_failure(const struct process *p, enum link_step step, int number)
+{
+	const char *err = strerror(number);
+	char *words = NULL;
+	int r;
+
+	if (step == LINK_STEP_EXEC && p->def->argv)
+		r = asprintf(&words, "%s: %s", p->def->argv[0], err);
+	else if (step == LINK_STEP_CHDIR && p->def->directory)
+		r = asprintf(&words, "chdir %s: %s", p->def->directory, err);
+	else
+		r = asprintf(&words, "%s: %s", link_step_name(step), err);
+	return r < 0 ? NULL : words;
+}
+
+/* NULL: it has not ended, or there is no memory. */
 static char *words_of_end(const struct process *p)
 {
-	char how[64], *text = NULL;
+	char how[64], *words;
 
-	if (p->end.kind == PROCESS_ENDED && p->state == PROCESS_STARTING) {
+	switch (p->end.kind) {
+	case PROCESS_ENDED:
 		returncode_describe(p->end.status, how, sizeof how);
-		if (asprintf(&text, "exited too quickly: %s", how) < 0)
-			return NULL;
-		return text;
+		if (!was_too_quick(p))
+			return strdup(how);
+		return asprintf(&words, "exited too quickly: %s", how) < 0 ? NULL : words;
+	case PROCESS_LOST:
+		return strdup("ended, and nobody could know how");
+	case PROCESS_NOT_SPAWNED:
+		return words_of_failure(p, p->end.step, p->end.status);
+	case PROCESS_NEVER:
+		break;
 	}
-	if (p->end.kind == PROCESS_ENDED) {
-		returncode_describe(p->end.status, how, sizeof how);
-		return strdup(how);
-	}
-	return p->end.kind == PROCESS_LOST ? strdup("ended, and nobody could know how") : NULL;
+	return NULL;
 }
 
 /* The end of the main process, or a spawn that failed, becomes one event. */
@@ -135,28 +165,12 @@ static void not_spawned(struct process *p, enum link_step step, int err, char *w
 	judge(p);
 }
 
-/* "/opt/web: No such file or directory", "chdir /srv/web: Permission denied", "setuid: …". */
-static char *words_of_failure(const struct process *p, const struct link_slot *f)
-{
-	const char *err = strerror(f->err);
-	char *words = NULL;
-	int r;
-
-	if (f->step == LINK_STEP_EXEC && p->def->argv)
-		r = asprintf(&words, "%s: %s", p->def->argv[0], err);
-	else if (f->step == LINK_STEP_CHDIR && p->def->directory)
-		r = asprintf(&words, "chdir %s: %s", p->def->directory, err);
-	else
-		r = asprintf(&words, "%s: %s", link_step_name(f->step), err);
-	return r < 0 ? NULL : words;
-}
-
 static void on_failed(struct process *p, const struct link_slot *f)
 {
 	char *words = take_ptr(p->told_reason); /* a forkserver's own */
 
 	if (!words)
-		words = words_of_failure(p, f);
+		words = words_of_failure(p, f->step, f->err);
 	process_acknowledge(p);
 	not_spawned(p, f->step, f->err, words);
 }
@@ -263,6 +277,8 @@ void process_resumed(struct process *p, uint64_t incarnation, const struct link_
 	}
 	if (p->state == PROCESS_RUNNING)
 		p->supervisor->n_running++;
+	if (!p->pid && p->state != PROCESS_STARTING)
+		process_set_reason(p, words_of_end(p));
 	resume_timer(p);
 	if (f->state == LINK_SLOT_LIVE && p->state == PROCESS_STARTING && !p->deadline_ns) {
 		p->executed = false;

@@ -136,6 +136,49 @@ static void names_and_pids_stay(void **state)
 	fixture_down(f);
 }
 
+static const char *reason(struct fixture *f, const char *name)
+{
+	const char *words = json_string_value(json_object_get(fixture_show(f, name), "reason"));
+
+	assert_non_null(words);
+	return words;
+}
+
+static void it_is_known_why_something_does_not_run(void **state)
+{
+	static const struct {
+		const char *name, *state, *reason;
+	} down[] = {
+		{ "missing", "FATAL", "/no/such: No such file or directory" },
+		{ "quick", "FATAL", "exited too quickly: exited with status 3" },
+		{ "waits", "BACKOFF", "exited too quickly: exited with status 4" },
+		{ "crashed", "BACKOFF", "exited with status 5" },
+		{ "done", "EXITED", "exited with status 0" },
+	};
+	struct fixture *f = *state;
+
+	fixture_up(f, "[program:missing]\ncommand = /no/such\nstartretries = 0\n"
+		      "[program:quick]\ncommand = @child@ exit 3\nstartretries = 0\n"
+		      "[program:waits]\ncommand = @child@ exit 4\nrestart_delay = 1000\n"
+		      "[program:crashed]\ncommand = @child@ exit 5\nstartsecs = 0\n"
+		      "restart_delay = 1000\n"
+		      "[program:done]\ncommand = @child@ exit 0\nstartsecs = 0\n");
+	for (int i = 0; i < 2; i++) { /* told by who has seen it, and by the next */
+		pid_t supervisor = supervisor_now(f);
+
+		for (size_t k = 0; k < ARRAY_SIZE(down); k++) {
+			if (i == 0)
+				fixture_settle(f, down[k].name, down[k].state);
+			assert_string_equal(fixture_state(f, down[k].name), down[k].state);
+			assert_string_equal(reason(f, down[k].name), down[k].reason);
+		}
+		fixture_kill(supervisor, SIGKILL);
+		fixture_new_supervisor(f, supervisor);
+		fixture_reconnect(f);
+	}
+	fixture_down(f);
+}
+
 static void a_kept_configuration_that_is_damaged_is_read_anew(void **state)
 {
 	struct fixture *f = *state;
@@ -229,6 +272,7 @@ int main(void)
 		fixture_test(restarts_go_on_and_are_counted),
 		fixture_test(whoever_waits_is_told),
 		fixture_test(names_and_pids_stay),
+		fixture_test(it_is_known_why_something_does_not_run),
 		fixture_test(a_kept_configuration_that_is_damaged_is_read_anew),
 		fixture_test(a_notify_socket_that_nobody_reads_holds_up_nothing),
 		fixture_test(no_line_is_lost_while_the_logger_is_killed_a_hundred_times),
