@@ -11,6 +11,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
 #include "daemon/base/log.h"
+#include "daemon/base/loop.h"
 #include "daemon/base/mem.h"
 #include "daemon/base/proc.h"
 #include "daemon/keeper/keeper.h"
@@ -177,7 +178,7 @@ static int prepare(struct keeper *k)
 	k->null_fd = spawn_null_fd();
 	k->stdout_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	k->stderr_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	k->loop = ev_loop_new(EVFLAG_NOENV);
+	k->loop = loop_new();
 	if (k->stdout_fd < 0 || k->stderr_fd < 0 || !k->loop)
 		return -errno;
 	if (getrlimit(RLIMIT_NOFILE, &k->nofile) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "daemon/base/log.h"
+#include "daemon/base/loop.h"
 #include "daemon/base/mem.h"
 #include "daemon/logger/stream_wait.h"
 
@@ -168,7 +169,7 @@ int logger_init(struct logger *l, int link_fd)
 	TAILQ_INIT(&l->retries);
 	TAILQ_INIT(&l->naps);
 	l->max_fds = raise_fd_limit();
-	l->loop = ev_loop_new(EVFLAG_NOENV);
+	l->loop = loop_new();
 	if (!l->loop)
 		return -ENOMEM;
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

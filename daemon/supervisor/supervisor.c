@@ -7,6 +7,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
+#include "daemon/base/loop.h"
 #include "daemon/base/mem.h"
 #include "daemon/supervisor/env.h"
 #include "daemon/supervisor/forkserver.h"
@@ -482,7 +483,7 @@ int supervisor_run(const struct supervisor_options *options)
 	s.exit_status = 1;
 	s.told_running = UINT_MAX;
 	srand48((long)(clock_real_ns() ^ (uint64_t)getpid()));
-	s.loop = ev_loop_new(EVFLAG_NOENV);
+	s.loop = loop_new();
 	s.fork_environ = env_for_fork(environ);
 	if (!s.loop || !s.fork_environ)
 		return 1;
