@@ -17,6 +17,34 @@ static bool same_strings(const char *const *a, const char *const *b)
 	return *a == *b;
 }
 
+static bool has_string(const char *const *strings, const char *string)
+{
+	for (; *strings; strings++)
+		if (strcmp(*strings, string) == 0)
+			return true;
+	return false;
+}
+
+static size_t count_of(const char *const *strings)
+{
+	size_t n = 0;
+
+	while (strings[n])
+		n++;
+	return n;
+}
+
+/* Names are not repeated in an environment, and their order means nothing. */
+static bool same_environ(const char *const *a, const char *const *b)
+{
+	if (!a || !b || count_of(a) != count_of(b))
+		return a == b;
+	for (; *a; a++)
+		if (!has_string(b, *a))
+			return false;
+	return true;
+}
+
 static bool same_log(const struct conf_log *a, const struct conf_log *b)
 {
 	if (a->kind != b->kind || !same_string(a->path, b->path))
@@ -66,7 +94,7 @@ bool conf_process_same(const struct conf_process *a, const struct conf_process *
 	       same_start(a->program, b->program) && same_stop(a->program, b->program) &&
 	       same_restart(&a->program->restart, &b->program->restart) &&
 	       same_streams(a->program, b->program) && same_strings(a->argv, b->argv) &&
-	       same_strings(a->args, b->args) && same_strings(a->environ, b->environ) &&
+	       same_strings(a->args, b->args) && same_environ(a->environ, b->environ) &&
 	       same_string(a->directory, b->directory) && same_log(&a->out, &b->out) &&
 	       same_log(&a->err, &b->err);
 }
@@ -76,7 +104,7 @@ bool conf_forkserver_same(const struct conf_forkserver *a, const struct conf_for
 	return same_string(a->name, b->name) && a->type == b->type &&
 	       same_strings(a->command, b->command) &&
 	       same_string(a->interpreter, b->interpreter) &&
-	       same_strings(a->preload, b->preload) && same_strings(a->environ, b->environ) &&
+	       same_strings(a->preload, b->preload) && same_environ(a->environ, b->environ) &&
 	       same_string(a->directory, b->directory) && same_string(a->user, b->user) &&
 	       a->uid == b->uid && a->gid == b->gid;
 }

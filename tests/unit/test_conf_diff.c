@@ -214,11 +214,12 @@ static void a_variable_makes_a_difference_by_name_value_and_presence(void **unus
 	assert_diff(A, A "environment = X=1\n", "changed a, ");
 }
 
-/* The child is given its variables in this order, so it is part of the definition. */
-static void variables_in_another_order_are_another_environment(void **unused)
+/* As in supervisord, where they are a dictionary. */
+static void variables_in_another_order_are_the_same_environment(void **unused)
 {
 	(void)unused;
-	assert_diff(A "environment = X=1,Y=2\n", A "environment = Y=2,X=1\n", "changed a, ");
+	assert_diff(A "environment = X=1,Y=2\n", A "environment = Y=2,X=1\n", "");
+	assert_diff(A "environment = X=1,Y=2\n", A "environment = Y=1,X=2\n", "changed a, ");
 }
 
 /* ---- the main section ---------------------------------------------------------------------- */
@@ -300,7 +301,7 @@ int main(void)
 		cmocka_unit_test(a_group_by_another_name_has_others),
 		cmocka_unit_test(the_order_of_a_groups_programs_and_its_priority_restart_nothing),
 		cmocka_unit_test(a_variable_makes_a_difference_by_name_value_and_presence),
-		cmocka_unit_test(variables_in_another_order_are_another_environment),
+		cmocka_unit_test(variables_in_another_order_are_the_same_environment),
 		cmocka_unit_test(what_fosterd_itself_goes_by_restarts_no_process),
 		cmocka_unit_test(what_programs_get_from_the_main_section_changes_them),
 		cmocka_unit_test(another_childlogdir_changes_those_who_log_there),
