@@ -79,7 +79,9 @@ bool process_note_read(struct process *p, const struct link_note *note)
 	struct note n;
 
 	memcpy(&n, note->bytes, sizeof n);
-	if (n.version != NOTE_VERSION || n.state >= PROCESS_STATE_MAX)
+	if (n.version != NOTE_VERSION || n.state >= PROCESS_STATE_MAX ||
+	    n.end_kind > PROCESS_NOT_SPAWNED || n.asker_kind > ASKED_CLIENT ||
+	    n.step >= LINK_STEP_MAX)
 		return false;
 	*(enum process_state *)&p->state = n.state;
 	p->want_up = n.flags & NOTE_WANT_UP;

@@ -1,8 +1,13 @@
 /* The environment of a child: layers, and who wins. */
 #include "daemon/supervisor/env.h"
 
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "daemon/base/fd.h"
 #include "tests/unit/front.h"
 
 #define CLEAN_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -420,6 +425,49 @@ static void an_instance_is_never_0_and_never_the_same(void **unused)
 	assert_int_equal(bits, UINT64_MAX); /* 64 bits are random, not a clock's lower ones */
 }
 
+/* A process that has been given this variable, or none, and executes: a moment after execve(2) has let
+ * its parent go its environment is not yet to be seen. */
+static pid_t with_environment(const char *variable)
+{
+	const char *const argv[] = { "sleep", "1000", NULL }, *const env[] = { "A=1", variable,
+									       NULL };
+	char path[40], text[256];
+	pid_t pid;
+
+	assert_int_equal(posix_spawn(&pid, "/bin/sleep", NULL, NULL, (char *const *)argv,
+				     (char *const *)env),
+			 0);
+	snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+	for (int i = 0; i < 1000 && fd_read_file(path, text, sizeof text) <= 0; i++)
+		usleep(10000);
+	return pid;
+}
+
+static void an_instance_is_read_from_a_process(void **unused)
+{
+	static const struct {
+		const char *variable;
+		uint64_t instance;
+	} cases[] = {
+		{ "FOSTER_INSTANCE=00fedcba98765432", 0x00fedcba98765432 },
+		{ "FOSTER_INSTANCES=00fedcba98765432", 0 },
+		{ "MY_FOSTER_INSTANCE=00fedcba98765432", 0 },
+		{ "FOSTER_INSTANCE=", 0 },
+		{ NULL, 0 },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		pid_t pid = with_environment(cases[i].variable);
+		uint64_t instance = env_instance_of(pid);
+
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		assert_int_equal(instance, cases[i].instance);
+		assert_int_equal(env_instance_of(pid), 0); /* there is no such process */
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -440,6 +488,7 @@ int main(void)
 		cmocka_unit_test(more_variables_than_usual_are_all_there),
 		cmocka_unit_test(a_command_is_looked_up_in_the_path_that_the_child_has),
 		cmocka_unit_test(an_instance_is_never_0_and_never_the_same),
+		cmocka_unit_test(an_instance_is_read_from_a_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

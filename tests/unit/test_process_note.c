@@ -338,6 +338,22 @@ static void a_state_that_there_is_not_changes_nothing(void **state)
 	}
 }
 
+/* Bytes 3, 4 and 5: kind of end, kind of asker, step. */
+static void an_end_or_an_asker_that_there_is_not_changes_nothing(void **state)
+{
+	static const uint8_t first_bad[] = { PROCESS_NOT_SPAWNED + 1, ASKED_CLIENT + 1,
+					     LINK_STEP_MAX };
+
+	for (size_t i = 0; i < ARRAY_SIZE(first_bad); i++) {
+		struct link_note note = note_with(*state, 1, PROCESS_RUNNING);
+
+		note.bytes[3 + i] = first_bad[i];
+		assert_refused(*state, &note);
+		note.bytes[3 + i] = 255;
+		assert_refused(*state, &note);
+	}
+}
+
 static void a_slot_that_has_no_note_yet_changes_nothing(void **state)
 {
 	const struct link_note none = { 0 };
@@ -377,6 +393,7 @@ int main(void)
 		session_test(a_session_that_is_not_there_any_more_is_none),
 		test(a_note_of_another_version_changes_nothing),
 		test(a_state_that_there_is_not_changes_nothing),
+		test(an_end_or_an_asker_that_there_is_not_changes_nothing),
 		test(a_slot_that_has_no_note_yet_changes_nothing),
 		test(a_note_is_the_same_bytes_each_time),
 	};
