@@ -86,6 +86,13 @@ int fd_read_all(int fd, struct buf *b, size_t limit)
 	}
 }
 
+int fd_read_path(const char *path, struct buf *b, size_t limit)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd_read_all(fd, b, limit);
+}
+
 ssize_t fd_read_file(const char *path, char *text, size_t size)
 {
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);

@@ -25,6 +25,9 @@ int fd_write_all(int fd, const void *data, size_t len);
  * -errno. */
 int fd_read_all(int fd, struct buf *b, size_t limit);
 
+/* The same with the file at path. */
+int fd_read_path(const char *path, struct buf *b, size_t limit);
+
 /* Read a small file of /proc or /run into text (NUL-terminated). Returns its length, -EFBIG when
  * it does not fit, or -errno. */
 ssize_t fd_read_file(const char *path, char *text, size_t size);

@@ -83,8 +83,7 @@ struct link_head {
 	uint16_t in_memfd; /* 1: the body is in the first descriptor, size counts the header only */
 	uint32_t slot;
 	uint64_t incarnation;
-	uint64_t
-		acks; /* SLOT: how many ACKs the keeper has carried out since the link was made; else 0 */
+	uint64_t acks; /* SLOT: of this link, ACKs that the keeper has carried out; else 0 */
 };
 
 #define LINK_NOTE_BYTES 128

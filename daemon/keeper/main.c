@@ -155,7 +155,7 @@ static int check_only(char **argv)
 
 	proc_beside("foster-supervisor", path, sizeof path);
 	execv(path, argv);
-	fprintf(stderr, "fosterd: cannot execute foster-supervisor: %s\n", strerror(errno));
+	fprintf(stderr, "fosterd: cannot execute %s: %s\n", path, strerror(errno));
 	return 1;
 }
 

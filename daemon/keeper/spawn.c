@@ -115,7 +115,6 @@ static int take_off(struct flight *f, const struct spawn_plan *plan, int flags)
 		f->fail = (struct spawn_fail){ LINK_STEP_STDIO, -f->stage_end };
 		return -1;
 	}
-	f->child.unshare_from = stage_unshare_from(bay, f->stage_end);
 	atomic_store(&f->aboard, flags & CLONE_CHILD_CLEARTID ? 1 : 0);
 	f->pid = clone_on_our_memory(f, flags);
 	if (f->pid >= 0)
@@ -181,30 +180,30 @@ static int fork_reporting_to(int write_end, struct spawn_child *child, struct sp
 		*fail = (struct spawn_fail){ LINK_STEP_STDIO, -end };
 		return -1;
 	}
+	child->unshare_from = -1; /* fork() gives it a table of its own */
 	child->report_fd = stage_put_report(write_end);
-	if (child->report_fd >= 0) {
-		ret->pid = in_cgroup(child, 0, NULL, 0, NULL);
-		ret->in_cgroup = ret->pid >= 0;
-		if (!ret->in_cgroup)
-			ret->pid = fork();
-		if (ret->pid == 0)
-			spawn_child(child);
-		*fail = (struct spawn_fail){ LINK_STEP_FORK, errno };
-		stage_clear_report();
-	} else {
+	if (child->report_fd < 0) {
 		*fail = (struct spawn_fail){ LINK_STEP_PIPE, -child->report_fd };
+		stage_clear(0, end);
+		return -1;
 	}
+	ret->pid = in_cgroup(child, 0, NULL, 0, NULL);
+	ret->in_cgroup = ret->pid >= 0;
+	if (!ret->in_cgroup)
+		ret->pid = fork();
+	if (ret->pid == 0)
+		spawn_child(child);
+	*fail = (struct spawn_fail){ LINK_STEP_FORK, errno };
+	stage_clear_report();
 	stage_clear(0, end);
-	return child->report_fd < 0 || ret->pid < 0 ? -1 : 0;
+	return ret->pid < 0 ? -1 : 0;
 }
 
 static int spawn_careful(const struct spawn_plan *plan, struct spawn_result *ret,
 			 struct spawn_fail *fail)
 {
 	struct spawn_fail childs = { 0 };
-	struct spawn_child child = {
-		.plan = plan, .unshare_from = -1, .parent = own.self, .fail = &childs
-	};
+	struct spawn_child child = { .plan = plan, .parent = own.self, .fail = &childs };
 	int report[2];
 
 	if (pipe2(report, O_CLOEXEC | O_NONBLOCK) < 0) {

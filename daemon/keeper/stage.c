@@ -97,15 +97,12 @@ int stage_put(unsigned bay, const struct spawn_plan *p, struct spawn_child *chil
 {
 	int next = begin_of(bay), r = put_all(p, child, &next);
 
-	if (r == 0)
-		return next;
-	stage_clear(bay, next);
-	return r;
-}
-
-int stage_unshare_from(unsigned bay, int end)
-{
-	return end > begin_of(bay) ? end : first;
+	if (r < 0) {
+		stage_clear(bay, next);
+		return r;
+	}
+	child->unshare_from = next > begin_of(bay) ? next : first;
+	return next;
 }
 
 void stage_clear(unsigned bay, int end)

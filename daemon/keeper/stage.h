@@ -26,13 +26,10 @@ int stage_null_fd(void);
 /* Whether what a child of this plan needs fits into a bay. */
 bool stage_fits_bay(const struct spawn_plan *plan);
 
-/* Stage what the plan needs: child's sources, stage_directory and inherited. In bay 0 more than a bay
- * may be taken when the others are empty. Returns the first number behind, or -errno with nothing left
- * on stage. */
+/* Stage what the plan needs: child's sources, stage_directory, inherited, and unshare_from, from where on
+ * it needs none of our numbers. In bay 0 more than a bay may be taken when the others are empty. Returns
+ * the first number behind, or -errno with nothing left on stage. */
 int stage_put(unsigned bay, const struct spawn_plan *plan, struct spawn_child *child);
-
-/* From where on the child needs none of our numbers: end as of stage_put(). */
-int stage_unshare_from(unsigned bay, int end);
 
 /* Else the range would keep a child's pipe or a client's file open. */
 void stage_clear(unsigned bay, int end);

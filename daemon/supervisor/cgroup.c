@@ -21,13 +21,6 @@ static int ours = -1; /* our cgroup's directory; -1: there is none, or it is not
 
 /* ---- our own ------------------------------------------------------------------------------------- */
 
-static int read_whole(const char *path, struct buf *b)
-{
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd_read_all(fd, b, SIZE_MAX);
-}
-
 /* "0::/system.slice/foster.service": where we are, seen from the root of our namespace. */
 static bool find_place(const struct buf *text, char *place)
 {
@@ -75,8 +68,8 @@ void cgroup_init(void)
 	auto_buf struct buf text = { 0 }, mounts = { 0 };
 	char place[4096], path[4096];
 
-	if (read_whole("/proc/self/cgroup", &text) < 0 || !find_place(&text, place) ||
-	    read_whole("/proc/self/mountinfo", &mounts) < 0 ||
+	if (fd_read_path("/proc/self/cgroup", &text, SIZE_MAX) < 0 || !find_place(&text, place) ||
+	    fd_read_path("/proc/self/mountinfo", &mounts, SIZE_MAX) < 0 ||
 	    !find_directory(&mounts, place, path, sizeof path) || !is_delegated(path))
 		return;
 	ours = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

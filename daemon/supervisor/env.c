@@ -1,6 +1,5 @@
 #include "daemon/supervisor/env.h"
 
-#include <fcntl.h>
 #include <pwd.h>
 #include <sys/random.h>
 
@@ -191,8 +190,7 @@ uint64_t env_instance_of(pid_t pid)
 	char path[40];
 
 	snprintf(path, sizeof path, "/proc/%d/environ", pid);
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fd_read_all(fd, &text, ENVIRON_BYTES) < 0)
+	if (fd_read_path(path, &text, ENVIRON_BYTES) < 0)
 		return 0;
 	for (size_t at = 0; at < text.len; at += strlen(text.data + at) + 1)
 		if (strncmp(text.data + at, key, sizeof key - 1) == 0)

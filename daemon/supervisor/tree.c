@@ -13,7 +13,6 @@
  *
  * Source: proc(5) (/proc/PID/task/TID/children), prctl(2) PR_SET_CHILD_SUBREAPER, pidfd_open(2). */
 #include <dirent.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/syscall.h>
 
@@ -43,8 +42,7 @@ static void for_children(pid_t pid, void (*on_child)(void *data, pid_t child), v
 	char *at, *end;
 
 	snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fd_read_all(fd, &text, SIZE_MAX) < 0 || !text.data)
+	if (fd_read_path(path, &text, SIZE_MAX) < 0 || !text.data)
 		return;
 	for (at = text.data; *at; at = end) {
 		pid_t child = (pid_t)strtol(at, &end, 10);
@@ -104,17 +102,12 @@ static struct released {
 } * released;
 static size_t n_released, released_room;
 
-static void forget_released(const struct supervisor *s)
-{
-	if (s->acks_done == s->acks_sent)
-		n_released = 0;
-}
-
 void tree_released(const struct process *p)
 {
 	struct supervisor *s = p->supervisor;
 
-	forget_released(s);
+	if (s->acks_done == s->acks_sent)
+		n_released = 0;
 	s->acks_sent++;
 	if (n_released == released_room) {
 		size_t room = released_room ? 2 * released_room : 16;

@@ -393,6 +393,17 @@ static void a_read_takes_as_much_as_the_limit_and_refuses_more(void **state)
 	}
 }
 
+static void a_path_is_read_whole_or_says_why_not(void **state)
+{
+	auto_buf struct buf b = { 0 };
+
+	(void)state;
+	assert_int_equal(fd_read_path("/proc/self/status", &b, SIZE_MAX), 0);
+	assert_non_null(strstr(b.data, "\nPid:"));
+	assert_int_equal(fd_read_path("/no/such/file", &b, SIZE_MAX), -ENOENT);
+	assert_int_equal(fd_read_path("/proc/self/status", &b, 16), -EFBIG);
+}
+
 static void a_read_goes_on_after_interruptions_until_the_end(void **state)
 {
 	const char *bytes = pattern();
@@ -772,6 +783,7 @@ int main(void)
 		TEST(an_empty_file_is_an_empty_string),
 		TEST(a_read_takes_as_much_as_the_limit_and_refuses_more),
 		TEST(a_read_goes_on_after_interruptions_until_the_end),
+		TEST(a_path_is_read_whole_or_says_why_not),
 		TEST(a_read_that_cannot_be_says_why),
 		TEST(a_small_file_is_a_string_of_its_length),
 		TEST(a_file_that_leaves_no_room_for_the_nul_does_not_fit),
