@@ -6,6 +6,9 @@
 
 #include "conf/text.h"
 
+/* What cuts a value short, and is not seen where it is used. */
+#define COMMENT_HINT " (in a file, ';' or '#' after a blank begins a comment)"
+
 #define BLANKS " \t\r\n"
 
 static bool is_blank(char c)
@@ -39,7 +42,7 @@ static const char *word(const char *p, struct buf *out, struct buf *why)
 
 			p = quoted(p + 1, quote, out);
 			if (!p) {
-				buf_addf(why, "no closing %c", quote);
+				buf_addf(why, "no closing %c" COMMENT_HINT, quote);
 				return NULL;
 			}
 		} else if (*p == '\\') {

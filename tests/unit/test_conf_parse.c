@@ -268,9 +268,10 @@ static void percent_signs_are_halved_twice_where_supervisord_does(void **unused)
 static void a_problem_of_many_processes_is_told_once(void **unused)
 {
 	(void)unused;
-	assert_problems("[program:p]\nnumprocs=3\nprocess_name=p%(process_num)d\n"
-			"command=a 'b\n",
-			"foster.ini:4: [program:p] command: no closing '\n");
+	assert_problems(
+		"[program:p]\nnumprocs=3\nprocess_name=p%(process_num)d\n"
+		"command=a 'b\n",
+		"foster.ini:4: [program:p] command: no closing ' (in a file, ';' or '#' after a blank begins a comment)\n");
 }
 
 static void numprocs_needs_a_number_in_the_name(void **unused)

@@ -13,6 +13,8 @@
 #include "conf/words.h"
 
 /* The words with '|' behind each. */
+#define HINT " (in a file, ';' or '#' after a blank begins a comment)"
+
 static void assert_split(const char *text, const char *wanted)
 {
 	auto_buf struct buf out = { 0 }, why = { 0 };
@@ -62,10 +64,10 @@ static void a_new_line_separates_but_an_escaped_one_is_kept(void **unused)
 static void what_is_left_open_is_refused(void **unused)
 {
 	(void)unused;
-	assert_no_split("a 'b", "no closing '");
-	assert_no_split("a \"b", "no closing \"");
+	assert_no_split("a 'b", "no closing '" HINT);
+	assert_no_split("a \"b", "no closing \"" HINT);
 	assert_no_split("a \\", "nothing follows the last backslash");
-	assert_no_split("\"a\\", "no closing \"");
+	assert_no_split("\"a\\", "no closing \"" HINT);
 }
 
 static void assert_environment(const char *text, const char *wanted, bool wanted_lost)
