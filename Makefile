@@ -158,8 +158,8 @@ $(B)/libfoster.a: $(call objs,$(lib_SRC))
 UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ := $(filter-out %/fuzz_main,$(FUZZ))
-E2E := $(patsubst %.c,$(B)/%,$(wildcard tests/e2e/e2e_*.c))
-E2E_SCRIPTS := $(wildcard tests/e2e/e2e_*.sh)
+E2E := $(patsubst %.c,$(B)/%,$(wildcard tests/e2e/e2e_*.c tests/fault/fault_*.c))
+E2E_SCRIPTS := $(wildcard tests/e2e/e2e_*.sh tests/fault/fault_*.sh)
 CHILDREN := $(patsubst %.c,$(B)/%,$(wildcard tests/helpers/*.c))
 
 $(UNIT): $(B)/%: $(B)/obj/%.o $(B)/libfoster.a
