@@ -223,7 +223,7 @@ asan: ## the whole suite under AddressSanitizer and UBSan, in build-asan/
 
 # Those that make a child with shared memory, or wait on a pidfd, cannot run there (valgrind 3.19 knows
 # neither): they have ASan and LSan.
-NOT_UNDER_VALGRIND := %/test_spawn %/test_logger %/test_logger_kill
+NOT_UNDER_VALGRIND := %/test_pidinfo %/test_spawn %/test_logger %/test_logger_kill
 
 valgrind: $(B)/deps-tools-ok $(UNIT) ## the unit tests under valgrind
 	$(Q)UNDER_VALGRIND=1 $(RUN) --wrap 'valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \

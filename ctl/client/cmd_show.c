@@ -27,6 +27,8 @@ static const char *const keys[] = {
 	"reason",
 	"restarts",
 	"incarnation",
+	"adopted",
+	"exit_status",
 	"started",
 	"stopped",
 	"daemon",

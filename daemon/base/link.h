@@ -53,6 +53,9 @@ enum link_type {
 	LINK_REOPEN, /* reopen log files; forwarded to the logger */
 	LINK_FINISH, /* struct link_finish: everything is stopped, exit */
 	LINK_PONG,
+	LINK_ADOPT, /* slot, incarnation: struct link_forked, fd: the process, found by its environment,
+		     * of a slot that an earlier keeper left SPAWNING */
+	LINK_LEAVE, /* struct link_finish: a shutdown has begun, and a successor is to go on with it */
 
 	/* keeper -> supervisor */
 	LINK_WELCOME = 64, /* struct link_welcome: the snapshot is complete */
@@ -262,6 +265,11 @@ struct link_welcome {
 	uint32_t reserved;
 	uint64_t nofile; /* descriptors that the keeper may have open */
 	uint64_t boot_ns; /* CLOCK_BOOTTIME when fosterd started */
+	uint32_t
+		adopted; /* 1: slots are of an earlier keeper; its configuration is in RUNTIME/config */
+	uint32_t leaving; /* 1: a predecessor has begun to shut down… */
+	int32_t leaving_status; /* … with this exit status */
+	uint32_t reserved2;
 };
 
 struct link_refused {

@@ -13,6 +13,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/base/sig.h"
+#include "daemon/keeper/store.h"
 
 #define CHILD_FIRST_S 0.001
 
@@ -110,7 +111,10 @@ static int send_welcome(struct keeper *k)
 				  .keeper_pid = getpid(),
 				  .logger_pid = k->parts[PART_LOGGER].pid,
 				  .nofile = k->nofile_now,
-				  .boot_ns = k->started_ns };
+				  .boot_ns = k->started_ns,
+				  .adopted = k->adopted,
+				  .leaving = k->leaving,
+				  .leaving_status = k->exit_status };
 	struct link_part part = { &w, sizeof w };
 
 	return link_send(k->parts[PART_SUPERVISOR].link, &h, &part, 1, NULL, 0);
@@ -217,6 +221,7 @@ int keeper_run(struct keeper *k)
 	k->snapshot_next = LINK_NO_SLOT;
 	parts_init(k);
 	notify_init(k);
+	store_init(k);
 	if (slots_init(k) < 0 || watch_signals(k) < 0 || part_start(k, PART_SUPERVISOR) < 0)
 		return 1;
 	ev_run(k->loop, 0);

@@ -14,8 +14,12 @@
  *   order.c      standing orders: what to start when the present child of a slot ends
  *   plan.c       from a SPAWN message to what spawn() wants
  *   server.c     forkservers
+ *   pipes.c      the pipes of a slot
  *   hold.c       descriptors held for the supervisor
  *   notify.c     what systemd is told
+ *   store.c      what systemd keeps for us: its descriptor store
+ *   adopt.c      what an earlier keeper left
+ *   pidinfo.c    processes that are not our children
  *   reap.c       the one place that waits for children
  *   spawn.c, stage.c, spawn_child.c, clone3.c, table.c   see their headers
  *
@@ -40,6 +44,7 @@
 #include <sys/types.h>
 
 #include "daemon/base/link.h"
+#include "daemon/keeper/pidinfo.h"
 #include "daemon/keeper/table.h"
 
 struct keeper;
@@ -60,6 +65,7 @@ struct slot {
 	struct order *order; /* what follows its present child; NULL */
 	bool report_due; /* is in the list of slots to report */
 	uint32_t next_report;
+	uint64_t stored; /* the incarnation whose pidfd is in the descriptor store; 0: none */
 };
 
 enum part_id {
@@ -72,6 +78,7 @@ struct part {
 	struct keeper *keeper;
 	const char *name, *program;
 	pid_t pid; /* 0: not running */
+	struct pidinfo_identity who; /* of pid */
 	pid_t abandoned; /* hung, replaced, and not yet dead; 0: none */
 	struct link *link;
 	ev_io on_readable, on_writable;
@@ -79,8 +86,9 @@ struct part {
 	ev_timer restart; /* a delayed start; at the end: the logger's time to drain */
 	ev_timer kill; /* of the abandoned one */
 	bool pinged; /* a PING is unanswered */
-	bool ready; /* has taken over since it was started */
-	unsigned early_deaths; /* in a row, before it was ready */
+	bool ready; /* has taken over since it was started… */
+	uint64_t ready_ns; /* … then; CLOCK_BOOTTIME */
+	unsigned early_deaths; /* in a row, that speak against it */
 };
 
 struct options {
@@ -122,7 +130,9 @@ struct keeper {
 	bool configured; /* a supervisor has taken over once: successors resume */
 	bool replace_supervisor; /* the one that booted us has what we have given up */
 	bool finishing;
-	int exit_status;
+	bool adopted; /* some slots are of an earlier keeper */
+	bool leaving; /* the supervisor has begun to shut down: its successor goes on with it */
+	int exit_status; /* with which we end, once finishing or leaving */
 	char *runtime_dir;
 	char *socket_path, *pidfile, *logfile; /* removed at the end; NULL */
 	bool socket_is_ours; /* not handed to us by systemd */
@@ -157,8 +167,10 @@ void setup_done(struct keeper *k); /* remove socket, pidfile; at the end */
 
 /* parts.c */
 void parts_init(struct keeper *k);
+void parts_note(struct keeper *k); /* in the table: there is one now */
 int part_start(struct keeper *k, enum part_id id); /* 0 or -1 (logged; tried again later) */
 void part_ended(struct keeper *k, struct part *p, int status);
+void part_took_over(struct part *p);
 void part_answered(struct part *p); /* PONG */
 void part_expect(struct part *p); /* something was sent or waits: it should answer in time */
 void part_send(struct part *p, const struct link_head *h, const struct link_part *parts, unsigned n,
@@ -185,15 +197,13 @@ void slot_failed(struct keeper *k, uint32_t slot, enum link_step step, int err);
 void slot_ended(struct keeper *k, uint32_t slot, int status, const struct rusage *usage);
 void slot_lost(struct keeper *k, uint32_t slot);
 void slot_watch(struct keeper *k, uint32_t slot, bool on); /* its pidfd */
+void slot_watch_adopted(struct keeper *k, uint32_t slot, int pidfd); /* takes pidfd */
 void slot_report(struct keeper *k, uint32_t slot); /* at the end of the turn */
 void slots_send_reports(struct keeper *k);
 int slot_send(struct keeper *k, uint32_t slot, bool with_name);
 uint32_t slot_index(const struct keeper *k, const struct slot *s);
 
 /* plan.c */
-
-/* The slot's pipe for stream 1 or 2, made on first use; the slot's. -errno. */
-int slot_log_pipe(struct keeper *k, uint32_t slot, int stream);
 
 /* What will be descriptors 0, 1 and 2 of the child, then, if it came with the message, its directory:
  * at most 4, which stay their owners'. 0 or -errno. */
@@ -231,6 +241,9 @@ void hold_done(struct keeper *k);
 /* notify.c: as sd_notify(3), never waiting */
 void notify_init(struct keeper *k);
 void notify(const char *text);
+/* Leave a copy of fd in the descriptor store. 0, -EAGAIN: try again later, or another -errno. */
+int notify_store(const char *name, int fd);
+void notify_remove(const char *name);
 
 /* reap.c */
 void reap_slot(struct keeper *k, uint32_t slot); /* its pidfd is readable: record its end */

@@ -16,6 +16,7 @@
 #include "daemon/base/proc.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/keeper/spawn.h"
+#include "daemon/keeper/store.h"
 
 static const char usage_text[] =
 	"Usage: fosterd [OPTION]...\n"
@@ -172,6 +173,7 @@ static int prepare(struct keeper *k)
 	int r;
 
 	k->inherit = note_inherited();
+	store_open();
 	r = spawn_init();
 	if (r < 0)
 		return r;

@@ -2,7 +2,8 @@
  *
  * sd_notify(3) blocks when the service manager does not read; the keeper may not. So the datagram is
  * sent by hand, non-blocking. A STATUS= that finds no room is dropped, another follows; what must not
- * be lost (READY=1, STOPPING=1, …) is kept, in order, and tried again a little later.
+ * be lost (READY=1, STOPPING=1, …) is kept, in order, and tried again a little later; who has a
+ * descriptor to send (store.c) is told to try again himself.
  *
  * Source: sd_notify(3), "Notes": the protocol is a public interface. */
 #include <stddef.h>
@@ -14,7 +15,7 @@
 #include "daemon/keeper/keeper.h"
 
 #define AGAIN_S 0.1
-#define KEPT_MAX 8
+#define KEPT_MAX 1024
 
 static struct {
 	int fd; /* -1: nobody listens */
@@ -26,12 +27,26 @@ static struct {
 	struct ev_loop *loop;
 } state = { .fd = -1 };
 
-static int send_now(const char *text)
+/* fd: -1, or one to go with it. */
+static int send_now(const char *text, int fd)
 {
-	ssize_t n = sendto(state.fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL,
-			   (struct sockaddr *)&state.to, state.to_len);
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .head = { .cmsg_level = SOL_SOCKET,
+				.cmsg_type = SCM_RIGHTS,
+				.cmsg_len = CMSG_LEN(sizeof(int)) } };
+	struct iovec iov = { .iov_base = (char *)text, .iov_len = strlen(text) };
+	struct msghdr msg = {
+		.msg_name = &state.to, .msg_namelen = state.to_len, .msg_iov = &iov, .msg_iovlen = 1
+	};
 
-	return n < 0 ? -errno : 0;
+	if (fd >= 0) {
+		memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof control.bytes;
+	}
+	return sendmsg(state.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 static void try_again_soon(void)
@@ -46,7 +61,7 @@ static void on_again(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)w;
 	(void)revents;
 	while (state.n_kept) {
-		if (send_now(state.kept[0]) == -EAGAIN) {
+		if (send_now(state.kept[0], -1) == -EAGAIN) {
 			try_again_soon();
 			return;
 		}
@@ -77,11 +92,29 @@ void notify(const char *text)
 
 	if (state.fd < 0)
 		return;
-	r = state.n_kept ? -EAGAIN : send_now(text);
+	r = state.n_kept ? -EAGAIN : send_now(text, -1);
 	if (r == -EAGAIN && strncmp(text, "STATUS=", 7) != 0 && state.n_kept < KEPT_MAX) {
 		state.kept[state.n_kept++] = strdup(text);
 		try_again_soon();
 	} else if (r < 0 && r != -EAGAIN) {
 		log_debug("keeper", "cannot notify the service manager: %s", strerror(-r));
 	}
+}
+
+int notify_store(const char *name, int fd)
+{
+	char text[320];
+
+	if (state.fd < 0)
+		return -ENOTCONN;
+	snprintf(text, sizeof text, "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
+	return state.n_kept ? -EAGAIN : send_now(text, fd);
+}
+
+void notify_remove(const char *name)
+{
+	char text[320];
+
+	snprintf(text, sizeof text, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+	notify(text);
 }

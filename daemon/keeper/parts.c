@@ -6,13 +6,16 @@
  * stopped), SIGKILL two seconds later, and its successor starts at once. Without anything due, no
  * timer runs.
  *
- * A part that dies is replaced at once. Deaths before it has taken over count: after ten in a row
- * the next one starts ten seconds later. */
+ * A part that dies is replaced at once. A death speaks against it when it comes before the part has taken
+ * over, or by a signal of its own making (SIGSEGV and the like) within a second after; SIGKILL from outside
+ * never does. After ten such in a row the next one starts ten seconds later. A logger has taken over as soon
+ * as it has answered once. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 
+#include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
@@ -22,6 +25,7 @@
 #include "daemon/keeper/spawn.h"
 
 #define EARLY_DEATHS_MAX 10
+#define EARLY_NS NS_PER_S
 #define SLOW_RESTART_S 10.
 #define ABORT_TO_KILL_S 2.
 #define LAST_WORDS_S 5.
@@ -144,27 +148,46 @@ static void describe(int status, char *text, size_t size)
 		snprintf(text, size, "exited with status %d", WEXITSTATUS(status));
 }
 
-static void supervisor_ended(struct keeper *k, struct part *p, int status)
+static bool is_of_its_own_making(int number)
 {
-	if (k->replace_supervisor) {
-		k->replace_supervisor = false;
-		part_start(k, PART_SUPERVISOR);
-		return;
-	}
-	if (!k->configured) { /* it has said why: a bad configuration (2), bad arguments, … */
-		keeper_exit(k, WIFEXITED(status) ? WEXITSTATUS(status) : 1);
-		return;
-	}
+	static const int own[] = { SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSYS };
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (own[i] == number)
+			return true;
+	return false;
+}
+
+static bool speaks_against(const struct part *p, int status)
+{
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		return false;
 	if (!p->ready)
-		p->early_deaths++;
+		return true;
+	return WIFSIGNALED(status) && is_of_its_own_making(WTERMSIG(status)) &&
+	       clock_boot_ns() - p->ready_ns < EARLY_NS;
+}
+
+static void start_successor(struct part *p)
+{
+	struct keeper *k = p->keeper;
+
 	if (p->early_deaths < EARLY_DEATHS_MAX) {
-		part_start(k, PART_SUPERVISOR);
+		part_start(k, id_of(p));
 		return;
 	}
-	log_error("supervisor", "died %u times before it had taken over, next start in %.0f s",
+	log_error(p->name, "died %u times in a row as soon as it was started, next start in %.0f s",
 		  p->early_deaths, SLOW_RESTART_S);
 	ev_timer_set(&p->restart, SLOW_RESTART_S, 0.);
 	ev_timer_start(k->loop, &p->restart);
+}
+
+/* Before any has taken over there is nobody to be lost but the survivors of an earlier fosterd. */
+static bool is_hopeless(const struct keeper *k, const struct part *p, int status)
+{
+	if (id_of(p) != PART_SUPERVISOR || k->configured)
+		return false;
+	return WIFEXITED(status) || p->early_deaths >= EARLY_DEATHS_MAX;
 }
 
 static void break_when_alone(struct keeper *k)
@@ -186,13 +209,19 @@ void part_ended(struct keeper *k, struct part *p, int status)
 		break_when_alone(k);
 		return;
 	}
+	if (id_of(p) == PART_SUPERVISOR && k->replace_supervisor) {
+		k->replace_supervisor = false;
+		part_start(k, PART_SUPERVISOR);
+		return;
+	}
+	p->early_deaths = speaks_against(p, status) ? p->early_deaths + 1 : 0;
+	if (is_hopeless(k, p, status)) { /* it has said why: a bad configuration (2), … */
+		keeper_exit(k, WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+		return;
+	}
 	describe(status, how, sizeof how);
-	if (k->configured)
-		log_warning(p->name, "%s, starting its successor", how);
-	if (id_of(p) == PART_SUPERVISOR)
-		supervisor_ended(k, p, status);
-	else
-		part_start(k, PART_LOGGER);
+	log_warning(p->name, "%s, starting its successor", how);
+	start_successor(p);
 }
 
 /* End of file on its link tells a part to finish: the logger drains every pipe first. Who takes too
@@ -222,9 +251,19 @@ void part_expect(struct part *p)
 	}
 }
 
+void part_took_over(struct part *p)
+{
+	if (p->ready)
+		return;
+	p->ready = true;
+	p->ready_ns = clock_boot_ns();
+}
+
 void part_answered(struct part *p)
 {
 	p->pinged = false;
+	if (id_of(p) == PART_LOGGER)
+		part_took_over(p);
 	ev_timer_stop(p->keeper->loop, &p->watch);
 	if (id_of(p) == PART_SUPERVISOR && ev_is_active(&p->keeper->beat))
 		notify("WATCHDOG=1");
@@ -281,8 +320,9 @@ static void replace_hung(struct part *p)
 	ev_timer_set(&p->kill, ABORT_TO_KILL_S, 0.);
 	ev_timer_start(p->keeper->loop, &p->kill);
 	p->pid = 0;
+	p->early_deaths = p->ready ? 0 : p->early_deaths + 1;
 	if (!p->keeper->finishing)
-		part_start(p->keeper, id_of(p));
+		start_successor(p);
 }
 
 static void on_kill(struct ev_loop *loop, ev_timer *w, int revents)
@@ -325,6 +365,21 @@ static void on_restart(struct ev_loop *loop, ev_timer *w, int revents)
 
 /* ---- starting ------------------------------------------------------------------------------------ */
 
+/* A later keeper waits for those that outlive us by a moment. */
+static void note(struct keeper *k, const struct part *p)
+{
+	table_note_part(&k->table, id_of(p),
+			&(struct table_part){ .pid = p->pid,
+					      .inode = p->who.inode,
+					      .start_ticks = p->who.start_ticks });
+}
+
+void parts_note(struct keeper *k)
+{
+	for (int i = 0; i < PART_MAX; i++)
+		note(k, &k->parts[i]);
+}
+
 static int spawn_part(struct keeper *k, struct part *p, char *const *argv, int link_fd)
 {
 	char path[4096];
@@ -347,11 +402,14 @@ static int spawn_part(struct keeper *k, struct part *p, char *const *argv, int l
 			  strerror(fail.err));
 		return -1;
 	}
+	pidinfo_identify(result.pidfd, result.pid, &p->who);
 	if (result.pidfd >= 0)
 		close(result.pidfd); /* SIGCHLD tells its end */
 	if (result.report_fd >= 0)
 		close(result.report_fd);
 	p->pid = result.pid;
+	if (k->table.header)
+		note(k, p);
 	return 0;
 }
 

@@ -1,49 +1,9 @@
 /* plan.c - from a SPAWN message to what spawn() wants: descriptors, strings
- *
- * The slot's pipes are made here, on first use. */
-#include <fcntl.h>
-
-#include "daemon/base/fd.h"
+ */
 #include "daemon/base/mem.h"
 #include "daemon/keeper/keeper.h"
+#include "daemon/keeper/pipes.h"
 #include "daemon/keeper/spawn.h"
-
-static int open_both_ways(int *ret_fd)
-{
-	char path[40];
-	int ends[2];
-	int fd;
-
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -errno;
-	snprintf(path, sizeof path, "/proc/self/fd/%d", ends[0]);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		fd = -errno;
-	close(ends[0]);
-	close(ends[1]);
-	if (fd < 0)
-		return fd;
-	*ret_fd = fd;
-	return 0;
-}
-
-/* The slot's pipe for stream 1 or 2, made on first use. A child may have made it non-blocking. */
-int slot_log_pipe(struct keeper *k, uint32_t slot, int stream)
-{
-	int *fd = &k->slots[slot].log_fds[stream - 1];
-	int r = *fd < 0 ? open_both_ways(fd) : fd_set_nonblocking(*fd, false);
-
-	return r < 0 ? r : *fd;
-}
-
-static int stdin_pipe(struct keeper *k, uint32_t slot)
-{
-	int *fd = &k->slots[slot].stdin_fd;
-	int r = *fd < 0 ? open_both_ways(fd) : fd_set_nonblocking(*fd, false);
-
-	return r < 0 ? r : *fd;
-}
 
 static int stdio_fd(struct keeper *k, uint32_t slot, const struct link_message *m,
 		    const struct link_spawn *l, int stream, unsigned *used, const int *fds)
@@ -54,11 +14,11 @@ static int stdio_fd(struct keeper *k, uint32_t slot, const struct link_message *
 	case LINK_STDIO_FD:
 		return *used < m->n_fds ? m->fds[(*used)++] : -EBADF;
 	case LINK_STDIO_LOG:
-		return stream ? slot_log_pipe(k, slot, stream) : -EINVAL;
+		return stream ? pipes_of(k, slot, stream) : -EINVAL;
 	case LINK_STDIO_STDOUT:
 		return stream == 2 ? fds[1] : -EINVAL;
 	case LINK_STDIO_PIPE:
-		return stream == 0 ? stdin_pipe(k, slot) : -EINVAL;
+		return stream == 0 ? pipes_of(k, slot, 0) : -EINVAL;
 	case LINK_STDIO_OWN:
 		return stream ? STDERR_FILENO : -EINVAL;
 	case LINK_STDIO_MAX:

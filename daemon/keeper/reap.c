@@ -3,7 +3,8 @@
  * Three kinds end here. A slot's main process: its pidfd becomes readable, its status is read with
  * WNOWAIT and it stays a zombie until the supervisor has acknowledged it, so that its PID and process
  * group cannot mean another. A part: told by SIGCHLD. An orphan, which fell to us as subreaper: told
- * by SIGCHLD as well, found in our list of children a little later, in one go for many.
+ * by SIGCHLD as well, found in our list of children a little later, in one go for many. The end of an
+ * adopted process, which is another's child, is looked at (pidinfo.h).
  *
  * Source: waitid(2), pidfd_open(2); the raw system call has a fifth argument, the rusage. */
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 #include "daemon/base/mem.h"
 #include "daemon/base/pidset.h"
 #include "daemon/keeper/keeper.h"
+#include "daemon/keeper/pidinfo.h"
 
 #define ORPHAN_DELAY_S 0.05
 #define LAST_WAIT_MS 100 /* less than a second */
@@ -40,6 +42,24 @@ static int look(idtype_t type, id_t id, siginfo_t *si, struct rusage *usage)
 	return si->si_pid != 0;
 }
 
+/* Its parent is another: that one reaps it, we look. */
+static void reap_adopted(struct keeper *k, uint32_t slot)
+{
+	const struct link_slot *f = table_facts(&k->table, slot);
+	struct proc_end end;
+	int r = pidinfo_end(k->slots[slot].on_pidfd.fd, f->pid, &end);
+
+	if (r == 0)
+		slot_ended(k, slot, end.status,
+			   &(struct rusage){
+				   .ru_utime.tv_sec = (time_t)(end.utime_us / 1000000),
+				   .ru_utime.tv_usec = (suseconds_t)(end.utime_us % 1000000),
+				   .ru_stime.tv_sec = (time_t)(end.stime_us / 1000000),
+				   .ru_stime.tv_usec = (suseconds_t)(end.stime_us % 1000000) });
+	else if (r != -EAGAIN)
+		slot_lost(k, slot);
+}
+
 void reap_slot(struct keeper *k, uint32_t slot)
 {
 	const struct link_slot *f = table_facts(&k->table, slot);
@@ -54,6 +74,8 @@ void reap_slot(struct keeper *k, uint32_t slot)
 		       : look(P_PID, (id_t)f->pid, &si, &usage);
 	if (r == 1) {
 		slot_ended(k, slot, status_of(&si), &usage);
+	} else if (r == -ECHILD && f->flags & LINK_FLAG_ADOPTED) {
+		reap_adopted(k, slot);
 	} else if (r == -ECHILD && f->flags & LINK_FLAG_SERVED && k->slots[f->server].server) {
 		slot_watch(k, slot, false); /* its forkserver is about to tell, or to die */
 	} else if (r == -ECHILD) {
@@ -75,8 +97,10 @@ static struct pidset known; /* our own processes; empty between uses */
 static void mark(struct keeper *k, void (*change)(struct pidset *set, pid_t pid))
 {
 	for (uint32_t i = 0; i < k->table.used_max; i++) {
-		if (table_name(&k->table, i)[0])
-			change(&known, table_facts(&k->table, i)->pid);
+		const struct link_slot *f = table_facts(&k->table, i);
+
+		if (table_name(&k->table, i)[0] && !(f->flags & LINK_FLAG_ADOPTED))
+			change(&known, f->pid);
 		if (k->slots[i].order)
 			change(&known, order_pid(k, i));
 	}

@@ -3,7 +3,9 @@
  * A request that is not well formed is a bug of ours: it is said loudly and answered with REFUSED. */
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/keeper/adopt.h"
 #include "daemon/keeper/keeper.h"
+#include "daemon/keeper/pipes.h"
 #include "daemon/keeper/spawn.h"
 
 static void on_boot(struct keeper *k, const struct link_message *m)
@@ -19,10 +21,7 @@ static void on_boot(struct keeper *k, const struct link_message *m)
 
 static void on_ready(struct keeper *k)
 {
-	struct part *p = &k->parts[PART_SUPERVISOR];
-
-	p->ready = true;
-	p->early_deaths = 0;
+	part_took_over(&k->parts[PART_SUPERVISOR]);
 	k->configured = true;
 	keeper_tell_outcome(k, 0);
 }
@@ -52,7 +51,7 @@ static void on_log(struct keeper *k, const struct link_message *m)
 	int pipe = -EINVAL;
 
 	if (l && (l->stream == 1 || l->stream == 2))
-		pipe = slot_log_pipe(k, m->head->slot, (int)l->stream);
+		pipe = pipes_of(k, m->head->slot, (int)l->stream);
 	if (pipe < 0)
 		log_error(table_name(&k->table, m->head->slot), "no log pipe: %s", strerror(-pipe));
 	else
@@ -70,7 +69,6 @@ static void forward_to_logger(struct keeper *k, const struct link_message *m)
  * gets a new one: a child that prints at once shall not be drained to the old place, too. */
 static void on_unlog(struct keeper *k, const struct link_message *m)
 {
-	struct slot *s = &k->slots[m->head->slot];
 	size_t at = 0;
 	const struct link_log *l = link_take(m, &at, sizeof *l);
 
@@ -78,7 +76,7 @@ static void on_unlog(struct keeper *k, const struct link_message *m)
 		return; /* its successor knows no old place, and takes what is in the pipe to the new */
 	forward_to_logger(k, m);
 	if (l && (l->stream == 1 || l->stream == 2))
-		close_fd(&s->log_fds[l->stream - 1]);
+		pipes_let_go(k, m->head->slot, (int)l->stream);
 }
 
 static void on_hold(struct keeper *k, const struct link_message *m)
@@ -101,11 +99,32 @@ static void on_notify(const struct link_message *m)
 		notify(text);
 }
 
+static void on_leave(struct keeper *k, const struct link_message *m)
+{
+	size_t at = 0;
+	const struct link_finish *f = link_take(m, &at, sizeof *f);
+
+	k->leaving = true;
+	k->exit_status = f ? f->status : 1;
+}
+
+static void on_adopt(struct keeper *k, const struct link_message *m)
+{
+	size_t at = 0;
+	const struct link_forked *f = link_take(m, &at, sizeof *f);
+
+	if (!f || m->n_fds != 1)
+		log_error("keeper", "an ADOPT without its pidfd was refused");
+	else
+		adopt_found(k, m->head->slot, m->head->incarnation, f->pid, take_fd(m->fds[0]));
+}
+
 static void on_finish(struct keeper *k, const struct link_message *m)
 {
 	size_t at = 0;
 	const struct link_finish *f = link_take(m, &at, sizeof *f);
 
+	table_finish(&k->table);
 	k->finishing = true;
 	k->exit_status = f ? f->status : 1;
 	parts_finish(k);
@@ -144,6 +163,9 @@ static void on_slot_request(struct keeper *k, const struct link_message *m)
 	case LINK_FREE:
 		slot_free(k, slot);
 		break;
+	case LINK_ADOPT:
+		on_adopt(k, m);
+		break;
 	case LINK_LOG:
 		on_log(k, m);
 		break;
@@ -154,6 +176,11 @@ static void on_slot_request(struct keeper *k, const struct link_message *m)
 		forward_to_logger(k, m);
 		break;
 	}
+}
+
+static bool is_of_slot(enum link_type type)
+{
+	return type <= LINK_SYNC || type == LINK_ADOPT;
 }
 
 /* Whether it means the same before and after the end of spawns that have begun. Those that come in rows
@@ -190,6 +217,9 @@ void on_request(void *data, const struct link_message *m)
 	case LINK_REOPEN:
 		forward_to_logger(k, m);
 		return;
+	case LINK_LEAVE:
+		on_leave(k, m);
+		return;
 	case LINK_FINISH:
 		on_finish(k, m);
 		return;
@@ -199,7 +229,7 @@ void on_request(void *data, const struct link_message *m)
 	default:
 		break;
 	}
-	if (m->head->slot >= TABLE_SLOTS || m->head->type > LINK_SYNC || !k->booted ||
+	if (m->head->slot >= TABLE_SLOTS || !is_of_slot(m->head->type) || !k->booted ||
 	    (m->head->type != LINK_NAME && !k->slots[m->head->slot].keeper))
 		log_error("keeper", "request %s for slot %u was refused",
 			  link_type_name(m->head->type), m->head->slot);

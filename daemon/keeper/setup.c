@@ -4,6 +4,7 @@
  * is one line that says what, where and why. */
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/file.h>
@@ -15,10 +16,12 @@
 #include "daemon/base/fd.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/keeper/adopt.h"
 #include "daemon/keeper/keeper.h"
 
 #define BACKLOG 4096 /* clients wait here while a supervisor is replaced */
 #define RUNTIME_MODE 0711
+#define LAST_MOMENT_MS 2000
 
 struct boot {
 	const struct link_boot *facts;
@@ -113,6 +116,51 @@ static int take_lock(struct keeper *k, const char *where)
 	return 0;
 }
 
+/* A table that says nothing is kept for whoever wants to know why. */
+static int open_left(struct keeper *k, const char *where, struct table_left *ret)
+{
+	int r = table_left_open(ret, k->runtime_fd, "table");
+
+	if (r == -EPROTONOSUPPORT) {
+		log_error("fosterd",
+			  "%s/table is of version %u, and this fosterd knows those up to %d: "
+			  "start a later one, or remove the file",
+			  where, ret->header.version, TABLE_VERSION);
+		return -1;
+	}
+	if (r < 0 && r != -ENOENT) {
+		log_error("fosterd",
+			  "%s/table cannot be read (%s), and is now table.bad: "
+			  "what an earlier fosterd left running is not known",
+			  where, r == -EBADMSG ? "damaged" : strerror(-r));
+		(void)renameat(k->runtime_fd, "table", k->runtime_fd, "table.bad");
+	}
+	return 0;
+}
+
+/* Ours takes the place of the one that an earlier keeper left when all that lives is in it. */
+static int open_table(struct keeper *k, const char *where)
+{
+	struct table_left left = { 0 };
+	int r;
+
+	if (open_left(k, where, &left) < 0)
+		return -1;
+	r = table_create(&k->table, k->runtime_fd, "table.new");
+	if (r < 0) {
+		table_left_close(&left);
+		return fail("make the process table in", where, -r);
+	}
+	if (left.bytes && table_left_is_of_here(&left))
+		adopt(k, &left);
+	table_left_close(&left);
+	adopt_stored(k);
+	if (renameat(k->runtime_fd, "table.new", k->runtime_fd, "table") < 0)
+		return fail("put the process table in", where, errno);
+	parts_note(k);
+	return 0;
+}
+
 static int open_runtime(struct keeper *k, const struct boot *b)
 {
 	static const char *const inside[] = { "log", "fifo", "spool" };
@@ -133,8 +181,7 @@ static int open_runtime(struct keeper *k, const struct boot *b)
 	for (size_t i = 0; i < ARRAY_SIZE(inside); i++)
 		if (mkdirat(k->runtime_fd, inside[i], 0700) < 0 && errno != EEXIST)
 			return fail("make a directory in", where, errno);
-	r = table_create(&k->table, k->runtime_fd, "table");
-	return r < 0 ? fail("make the process table in", where, -r) : 0;
+	return open_table(k, where);
 }
 
 /* ---- control socket ------------------------------------------------------------------------------ */
@@ -152,6 +199,14 @@ static int take_given_socket(struct keeper *k)
 	return k->listen_fd >= 0 ? fd_set_nonblocking(k->listen_fd, true) : -ENOENT;
 }
 
+/* The supervisor of a fosterd that was just killed has the socket for another moment. */
+static bool is_closed_soon(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, LAST_MOMENT_MS) == 1;
+}
+
 /* A socket file that nobody answers on is left over; one that somebody answers on is not ours. */
 static int remove_stale(const struct sockaddr_un *sa)
 {
@@ -164,7 +219,8 @@ static int remove_stale(const struct sockaddr_un *sa)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -EEXIST;
-	if (connect(fd, (const struct sockaddr *)sa, sizeof *sa) == 0 || errno != ECONNREFUSED)
+	if (connect(fd, (const struct sockaddr *)sa, sizeof *sa) == 0 ? !is_closed_soon(fd)
+								      : errno != ECONNREFUSED)
 		return -EADDRINUSE;
 	return unlink(sa->sun_path) < 0 ? -errno : 0;
 }

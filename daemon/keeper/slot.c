@@ -1,19 +1,17 @@
 /* slot.c - a slot's life: spawn, end, acknowledge, report */
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
-#include "daemon/base/proc.h"
 #include "daemon/keeper/keeper.h"
+#include "daemon/keeper/pidinfo.h"
+#include "daemon/keeper/pipes.h"
 #include "daemon/keeper/spawn.h"
-
-#define PIDFS_MAGIC 0x50494446 /* Linux >= 6.9: a pidfd's inode is unique in a boot */
+#include "daemon/keeper/store.h"
 
 int slots_init(struct keeper *k)
 {
@@ -130,40 +128,33 @@ static void close_pidfd(struct keeper *k, struct slot *s)
 	s->on_pidfd.fd = -1;
 }
 
-/* What identifies the process to a later keeper: the pidfd's inode where those are unique, else the
- * start time. */
-static void identify(struct link_slot *f, int pidfd)
+void slot_watch_adopted(struct keeper *k, uint32_t slot, int pidfd)
 {
-	static int has_pidfs = -1;
-	struct statfs fs;
-	struct stat st;
-	struct proc_stat facts;
+	struct slot *s = &k->slots[slot];
 
-	if (pidfd >= 0 && has_pidfs < 0)
-		has_pidfs = fstatfs(pidfd, &fs) == 0 && fs.f_type == PIDFS_MAGIC;
-	if (pidfd >= 0 && has_pidfs == 1 && fstat(pidfd, &st) == 0) {
-		f->pidfd_inode = st.st_ino;
-		return;
-	}
-	if (proc_stat(f->pid, &facts) == 0)
-		f->start_ticks = facts.start_ticks;
+	ev_io_init(&s->on_pidfd, on_pidfd, pidfd, EV_READ);
+	ev_io_start(k->loop, &s->on_pidfd);
 }
 
 void slot_executed(struct keeper *k, uint32_t slot, pid_t pid, int pidfd, uint32_t flags)
 {
 	struct link_slot f = *table_facts(&k->table, slot);
 	struct slot *s = &k->slots[slot];
+	struct pidinfo_identity who;
 
+	pidinfo_identify(pidfd < 0 ? s->on_pidfd.fd : pidfd, pid, &who);
 	f.state = LINK_SLOT_LIVE;
 	f.pid = pid;
 	f.flags |= flags;
-	identify(&f, pidfd);
+	f.pidfd_inode = who.inode;
+	f.start_ticks = who.start_ticks;
 	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
 	slot_report(k, slot);
 	if (pidfd >= 0 && s->on_pidfd.fd < 0) {
 		ev_io_init(&s->on_pidfd, on_pidfd, pidfd, EV_READ);
 		ev_io_start(k->loop, &s->on_pidfd);
 	}
+	store_update(k, slot);
 }
 
 void slot_failed(struct keeper *k, uint32_t slot, enum link_step step, int err)
@@ -193,7 +184,11 @@ void slot_ended(struct keeper *k, uint32_t slot, int status, const struct rusage
 	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
 	slot_report(k, slot);
 	order_begin(k, slot, status);
-	close_pidfd(k, &k->slots[slot]); /* the zombie itself keeps the PID now */
+	if (f.flags & LINK_FLAG_ADOPTED)
+		slot_watch(k, slot,
+			   false); /* another may reap it: the pidfd is all that means it */
+	else
+		close_pidfd(k, &k->slots[slot]); /* the zombie itself keeps the PID now */
 	if (k->slots[slot].server)
 		server_free(k, slot);
 }
@@ -226,11 +221,14 @@ static void release(struct keeper *k, uint32_t slot)
 	if (f.state == LINK_SLOT_ENDED) {
 		if (f.flags & LINK_FLAG_SERVED)
 			server_reap(k, slot, table_incarnation(&k->table, slot));
-		reap_release(k, f.pid);
+		if (!(f.flags & LINK_FLAG_ADOPTED))
+			reap_release(k, f.pid);
 	}
 	f.state = LINK_SLOT_EMPTY;
 	f.pid = 0;
 	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
+	close_pidfd(k, &k->slots[slot]);
+	store_update(k, slot);
 }
 
 void slot_acknowledge(struct keeper *k, uint32_t slot, uint64_t incarnation)
@@ -258,25 +256,33 @@ void slot_free(struct keeper *k, uint32_t slot)
 	}
 	order_drop(k, slot);
 	release(k, slot);
-	for (int i = 0; i < 2; i++)
-		close_fd(&s->log_fds[i]);
-	close_fd(&s->stdin_fd);
+	pipes_close(k, slot);
 	table_free_slot(&k->table, slot);
+}
+
+/* LIVE and ENDED both: the PID, and with it the number of the group, is still its own. */
+static int send_signal(const struct slot *s, const struct link_slot *f, const struct link_signal *l)
+{
+	bool group = l->scope == LINK_SCOPE_GROUP;
+
+	if (f->pid <= 1 || (f->state != LINK_SLOT_LIVE && f->state != LINK_SLOT_ENDED))
+		return -ESRCH;
+	if (!(f->flags & LINK_FLAG_ADOPTED))
+		return kill(group ? -f->pid : f->pid, l->number) < 0 ? -errno : 0;
+	if (s->on_pidfd.fd < 0)
+		return -ESRCH;
+	return pidinfo_signal(s->on_pidfd.fd, f->pid, l->number, group);
 }
 
 void slot_signal(struct keeper *k, uint32_t slot, uint64_t incarnation, const struct link_signal *s)
 {
 	const struct link_slot *f = table_facts(&k->table, slot);
-	pid_t target = s->scope == LINK_SCOPE_GROUP ? -f->pid : f->pid;
+	int r = incarnation == table_incarnation(&k->table, slot)
+			? send_signal(&k->slots[slot], f, s)
+			: -ESRCH;
 
-	/* LIVE and ENDED both: the PID, and with it the number of the group, is still its own. */
-	if (incarnation != table_incarnation(&k->table, slot) || f->pid <= 1 ||
-	    (f->state != LINK_SLOT_LIVE && f->state != LINK_SLOT_ENDED)) {
-		refuse(k, slot, incarnation, LINK_SIGNAL, ESRCH);
-		return;
-	}
-	if (kill(target, s->number) < 0 && errno != ESRCH)
-		refuse(k, slot, incarnation, LINK_SIGNAL, errno);
+	if (r < 0)
+		refuse(k, slot, incarnation, LINK_SIGNAL, -r);
 }
 
 /* ---- spawning -------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
@@ -13,7 +14,8 @@
 #define TABLE_BYTES (sizeof(struct table_header) + RECORDS_BYTES + TABLE_SLOTS * TABLE_NAME_BYTES)
 
 static_assert(sizeof(struct table_header) % 8 == 0, "records are aligned");
-static_assert(sizeof(struct table_record) == 288, "the layout of a record is versioned");
+static_assert(sizeof(struct table_header) == 368, "the layout of the header is versioned");
+static_assert(sizeof(struct table_record) == 304, "the layout of a record is versioned");
 
 int table_create(struct table *t, int directory_fd, const char *name)
 {
@@ -33,15 +35,22 @@ int table_create(struct table *t, int directory_fd, const char *name)
 	t->long_names = (char(*)[TABLE_NAME_BYTES])(t->records + TABLE_SLOTS);
 	*t->header = (struct table_header){
 		.magic = TABLE_MAGIC,
-		.version = LINK_VERSION,
+		.version = TABLE_VERSION,
 		.record_bytes = sizeof(struct table_record),
 		.slots = TABLE_SLOTS,
 		.keeper_pid = getpid(),
 		.started_ns = clock_boot_ns(),
 	};
-	(void)fd_read_file("/proc/sys/kernel/random/boot_id", t->header->boot_id,
-			   sizeof t->header->boot_id);
+	table_here(t->header->boot_id, &t->header->pid_namespace);
 	return 0;
+}
+
+void table_here(char boot_id[TABLE_BOOT_ID_BYTES], uint64_t *ret_pid_namespace)
+{
+	struct stat st;
+
+	(void)fd_read_file("/proc/sys/kernel/random/boot_id", boot_id, TABLE_BOOT_ID_BYTES);
+	*ret_pid_namespace = stat("/proc/self/ns/pid", &st) < 0 ? 0 : st.st_ino;
 }
 
 const struct link_slot *table_facts(const struct table *t, uint32_t slot)
@@ -88,6 +97,21 @@ void table_write(struct table *t, uint32_t slot, uint64_t incarnation,
 	store_flag(&pending->valid, 1);
 	t->records[slot].entry = pending->entry;
 	store_flag(&pending->valid, 0);
+}
+
+void table_note_pipe(struct table *t, uint32_t slot, int stream, uint32_t inode)
+{
+	t->records[slot].pipes[stream] = inode;
+}
+
+void table_note_part(struct table *t, unsigned part, const struct table_part *p)
+{
+	t->header->parts[part] = *p;
+}
+
+void table_finish(struct table *t)
+{
+	store_flag(&t->header->finished, 1);
 }
 
 void table_name_slot(struct table *t, uint32_t slot, const char *name)

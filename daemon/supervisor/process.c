@@ -39,7 +39,7 @@ int process_take_slot(struct supervisor *s, uint32_t slot, struct process *p)
 	return 0;
 }
 
-static int free_slot(const struct supervisor *s, uint32_t *ret_slot)
+int process_free_slot(const struct supervisor *s, uint32_t *ret_slot)
 {
 	uint32_t slot = s->slots_used;
 
@@ -103,26 +103,31 @@ struct process *process_new_in_slot(struct supervisor *s, struct conf *conf,
 	return p;
 }
 
+void process_tell_name(struct process *p)
+{
+	struct link_head h = { .type = LINK_NAME, .slot = p->slot };
+	struct link_note note = { 0 };
+	struct link_part parts[] = { { &note, sizeof note },
+				     { process_name(p), strlen(process_name(p)) + 1 } };
+
+	process_note_write(p, &note);
+	keeper_send(p->supervisor, &h, parts, 2, NULL, 0);
+}
+
 struct process *process_new(struct supervisor *s, struct conf *conf, const struct conf_process *def,
 			    enum process_origin origin)
 {
-	struct link_head h = { .type = LINK_NAME };
-	struct link_note note = { 0 };
 	struct process *p;
-	int r = free_slot(s, &h.slot);
+	uint32_t slot;
+	int r = process_free_slot(s, &slot);
 
 	if (r < 0) {
 		errno = -r;
 		return NULL;
 	}
-	p = process_new_in_slot(s, conf, def, origin, h.slot);
-	if (p) {
-		struct link_part parts[] = { { &note, sizeof note },
-					     { process_name(p), strlen(process_name(p)) + 1 } };
-
-		process_note_write(p, &note);
-		keeper_send(s, &h, parts, 2, NULL, 0);
-	}
+	p = process_new_in_slot(s, conf, def, origin, slot);
+	if (p)
+		process_tell_name(p);
 	return p;
 }
 

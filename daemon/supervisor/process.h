@@ -101,6 +101,8 @@ struct process {
 	bool cleaning; /* its tree is being killed */
 	bool executed; /* this incarnation is known to have executed */
 	bool in_cgroup; /* and is in a cgroup of its own (cgroup.h) */
+	bool adopted; /* this incarnation is of an earlier fosterd: it is not the keeper's child */
+	bool went_with_keeper; /* and was to end with that fosterd, which was killed */
 	bool logs_sent; /* the logger knows its streams */
 	bool session_is_parent;
 	bool wait_server; /* its spawn waits for the server */
@@ -114,6 +116,8 @@ struct process {
 	uint32_t slot;
 	uint64_t incarnation; /* of the current or last life; 0: never started */
 	uint64_t instance; /* FOSTER_INSTANCE, random */
+	uint64_t
+		adopted_ticks; /* adopted: its start time, for its PID may mean another; 0: unknown */
 	uint64_t next_instance; /* of a next life that the keeper has an order for; 0: no order */
 	struct backoff backoff;
 	uint64_t started_ns, stopped_ns; /* CLOCK_BOOTTIME; 0: never */
@@ -140,6 +144,9 @@ struct process {
  * slots (errno set). */
 struct process *process_new(struct supervisor *s, struct conf *conf, const struct conf_process *def,
 			    enum process_origin origin);
+
+/* Tell the keeper whose slot it is: what process_new() does. */
+void process_tell_name(struct process *p);
 
 /* Forget it and its slot. It must be down. */
 void process_free(struct process *p);
@@ -173,6 +180,12 @@ void process_fact(struct process *p, uint64_t incarnation, const struct link_slo
 
 /* The forkserver's words for why incarnation could not be spawned; its facts follow. */
 void process_tell_reason(struct process *p, uint64_t incarnation, const char *words);
+
+/* Whether these are the facts of a life that was to end with its keeper, which was killed. */
+bool process_is_gone_with_keeper(const struct link_slot *f);
+
+/* Nothing is known of it but that it runs. */
+void process_presume_running(struct process *p, pid_t pid);
 
 /* Everything is known again after a resume: timers, and what the keeper knows better. */
 void process_resumed(struct process *p, uint64_t incarnation, const struct link_slot *f);

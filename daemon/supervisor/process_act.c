@@ -55,7 +55,7 @@ static void queue_spawn(struct process *p)
 	if (p->spawn_queued)
 		return;
 	p->incarnation++;
-	p->executed = p->in_cgroup = false;
+	p->executed = p->in_cgroup = p->adopted = p->went_with_keeper = false;
 	cgroup_remove(process_name(p), p->instance);
 	p->pid = 0;
 	p->instance = p->next_instance ? p->next_instance : env_new_instance();

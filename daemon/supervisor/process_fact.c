@@ -2,6 +2,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/supervisor/env.h"
 #include "daemon/supervisor/forkserver.h"
 #include "daemon/supervisor/process_internal.h"
 #include "daemon/supervisor/returncode.h"
@@ -47,13 +48,26 @@ static char *words_of_end(const struct process *p)
 			return strdup(how);
 		return asprintf(&words, "exited too quickly: %s", how) < 0 ? NULL : words;
 	case PROCESS_LOST:
-		return strdup("ended, and nobody could know how");
+		return strdup(p->went_with_keeper ? "fosterd was killed, and it ended with it"
+						  : "ended, and nobody could know how");
 	case PROCESS_NOT_SPAWNED:
 		return words_of_failure(p, p->end.step, p->end.status);
 	case PROCESS_NEVER:
 		break;
 	}
 	return NULL;
+}
+
+/* What ended because its fosterd was killed is started again by the next one, as it starts everything:
+ * that was no failure of its own. */
+static enum backoff_verdict verdict(struct process *p, const struct backoff_end *end,
+				    uint64_t *ret_delay_ns)
+{
+	if (p->supervisor->phase != SUPERVISOR_UP || !p->want_up)
+		return BACKOFF_SETTLED;
+	if (p->went_with_keeper)
+		return p->origin == PROCESS_CLIENT ? BACKOFF_SETTLED : BACKOFF_NOW;
+	return backoff_judge(&p->backoff, &p->def->program->restart, end, ret_delay_ns);
 }
 
 /* The end of the main process, or a spawn that failed, becomes one event. */
@@ -76,9 +90,7 @@ static void judge(struct process *p)
 		process_handle(p, PROCESS_EV_EXIT);
 		return;
 	}
-	switch (p->supervisor->phase == SUPERVISOR_UP && p->want_up
-			? backoff_judge(&p->backoff, &program->restart, &end, &delay_ns)
-			: BACKOFF_SETTLED) {
+	switch (verdict(p, &end, &delay_ns)) {
 	case BACKOFF_SETTLED:
 		process_handle(p, PROCESS_EV_EXIT);
 		break;
@@ -121,17 +133,23 @@ static void on_live(struct process *p, const struct link_slot *f)
 	waiters_check(p);
 }
 
+static bool has_lasted(const struct process *p, const struct link_slot *f)
+{
+	double startsecs = p->def->program->restart.startsecs;
+
+	return startsecs <= 0 || f->ended_ns - f->spawned_ns >= clock_ns(startsecs);
+}
+
 static void on_ended(struct process *p, const struct link_slot *f)
 {
 	if (!p->executed) { /* it was alive between two reports */
 		p->started_ns = f->spawned_ns;
 		p->pid = f->pid;
 		p->executed = true;
-		if (p->state == PROCESS_STARTING && p->def->program->restart.startsecs <= 0)
-			process_handle(p, PROCESS_EV_UP);
-		else
-			waiters_check(p); /* whoever defined it learns its PID */
+		waiters_check(p); /* whoever defined it learns its PID */
 	}
+	if (p->state == PROCESS_STARTING && has_lasted(p, f)) /* the timer is late, or was lost */
+		process_handle(p, PROCESS_EV_UP);
 	p->end = (struct process_end){
 		.kind = f->flags & LINK_FLAG_LOST ? PROCESS_LOST : PROCESS_ENDED,
 		.status = f->status,
@@ -192,13 +210,20 @@ void process_tell_reason(struct process *p, uint64_t incarnation, const char *wo
 	p->told_reason = strdup(words);
 }
 
+static void take_flags(struct process *p, const struct link_slot *f)
+{
+	p->in_cgroup = f->flags & LINK_FLAG_CGROUP;
+	p->adopted = f->flags & LINK_FLAG_ADOPTED;
+	p->adopted_ticks = p->adopted ? f->start_ticks : 0;
+}
+
 void process_fact(struct process *p, uint64_t incarnation, const struct link_slot *f)
 {
 	if (incarnation != p->incarnation || p->spawn_queued)
 		return; /* of a life that is over for us */
 	if (f->state != LINK_SLOT_SPAWNING)
 		forkserver_answered(p);
-	p->in_cgroup = f->flags & LINK_FLAG_CGROUP;
+	take_flags(p, f);
 	switch ((enum link_slot_state)f->state) {
 	case LINK_SLOT_LIVE:
 		on_live(p, f);
@@ -261,6 +286,20 @@ static void go_on(struct process *p)
 		process_post(p, PROCESS_EV_START);
 }
 
+bool process_is_gone_with_keeper(const struct link_slot *f)
+{
+	const uint32_t both = LINK_FLAG_ADOPTED | LINK_FLAG_DIES;
+
+	return (f->flags & both) == both;
+}
+
+void process_presume_running(struct process *p, pid_t pid)
+{
+	*(enum process_state *)&p->state = PROCESS_RUNNING;
+	p->want_up = true;
+	p->instance = env_instance_of(pid);
+}
+
 void process_resumed(struct process *p, uint64_t incarnation, const struct link_slot *f)
 {
 	bool has_process = f->state == LINK_SLOT_LIVE || f->state == LINK_SLOT_ENDED ||
@@ -269,10 +308,10 @@ void process_resumed(struct process *p, uint64_t incarnation, const struct link_
 	p->supervisor->any_parents |= p->parent_name != NULL;
 	p->incarnation = incarnation;
 	p->logs_sent = p->incarnation != 0;
+	take_flags(p, f);
 	if (has_process && f->state != LINK_SLOT_SPAWNING) {
 		p->pid = f->pid;
 		p->executed = true;
-		p->in_cgroup = f->flags & LINK_FLAG_CGROUP;
 		p->started_ns = f->spawned_ns;
 	}
 	if (p->state == PROCESS_RUNNING)

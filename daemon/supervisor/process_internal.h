@@ -5,6 +5,7 @@
 #include "daemon/supervisor/process.h"
 
 /* process.c */
+int process_free_slot(const struct supervisor *s, uint32_t *ret_slot); /* 0 or -ENOSPC */
 int process_take_slot(struct supervisor *s, uint32_t slot, struct process *p);
 struct process *process_new_in_slot(struct supervisor *s, struct conf *conf,
 				    const struct conf_process *def, enum process_origin origin,

@@ -1,7 +1,7 @@
 /* reload.c - configuration: the first, and each one after it
  *
  * A configuration is read and checked whole before anything changes. Before it is applied, its
- * sources are saved in RUNTIME/config: from then on a successor goes on with it. */
+ * sources are saved in RUNTIME/config.next: from then on a successor goes on with it, too. */
 #include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -39,18 +39,39 @@ static void log_problems(const struct conf_diag *diag)
 
 /* ---- the first ----------------------------------------------------------------------------------- */
 
-static bool read_saved(struct supervisor *s, struct conf_sources **ret)
+static int load(const char *runtime_dir, const char *name, struct conf_sources **ret)
 {
 	char path[4096];
-	int r;
 
-	snprintf(path, sizeof path, "%s/config", s->options.resume);
+	snprintf(path, sizeof path, "%s/%s", runtime_dir, name);
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	r = fd < 0 ? -errno : conf_sources_load(fd, ret);
+	return fd < 0 ? -errno : conf_sources_load(fd, ret);
+}
+
+static bool read_saved(struct supervisor *s, const char *runtime_dir, struct conf_sources **ret)
+{
+	int r = load(runtime_dir, "config", ret);
+
 	if (r < 0)
-		log_error("supervisor", "%s %s, it reads %s instead", path,
+		log_error("supervisor", "%s/config %s, it reads %s instead", runtime_dir,
 			  r == -EBADMSG ? "is damaged" : strerror(-r), s->options.config);
 	return r == 0;
+}
+
+/* An update that a predecessor had begun. */
+static void read_next(struct supervisor *s, const char *runtime_dir)
+{
+	struct conf_sources *sources = NULL;
+	struct conf_diag diag = { 0 };
+	int r = load(runtime_dir, "config.next", &sources);
+
+	if (r == 0)
+		r = conf_parse(sources, (const char *const *)environ, &s->next_conf, &diag);
+	if (r < 0 && r != -ENOENT)
+		log_error("supervisor", "%s/config.next is damaged, the last update is forgotten",
+			  runtime_dir);
+	conf_diag_done(&diag);
+	conf_sources_free(sources);
 }
 
 /* What is read from the file has yet to be saved; what was saved has been found good before. */
@@ -58,7 +79,7 @@ int reload_first(struct supervisor *s)
 {
 	struct conf_sources *sources = NULL;
 	struct conf_diag diag = { 0 };
-	bool saved = s->options.resume && read_saved(s, &sources);
+	bool saved = s->options.resume && read_saved(s, s->options.resume, &sources);
 	int r = 0;
 
 	if (!saved)
@@ -72,18 +93,20 @@ int reload_first(struct supervisor *s)
 	conf_diag_done(&diag);
 	if (r == 0 && !saved)
 		s->first_sources = take_ptr(sources);
+	else if (r == 0)
+		read_next(s, s->options.resume);
 	conf_sources_free(sources);
 	return r;
 }
 
-int reload_save(const struct supervisor *s, const struct conf_sources *sources)
+int reload_save(struct supervisor *s, const struct conf_sources *sources)
 {
 	char path[4096], beside[4096];
 	int r;
 
 	if (snprintf(beside, sizeof beside, "%s/config.new", s->runtime_dir) >= (int)sizeof beside)
 		return -ENAMETOOLONG;
-	snprintf(path, sizeof path, "%s/config", s->runtime_dir);
+	snprintf(path, sizeof path, "%s/config.next", s->runtime_dir);
 	auto_close int fd =
 		open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
@@ -93,7 +116,22 @@ int reload_save(const struct supervisor *s, const struct conf_sources *sources)
 		r = -errno;
 	if (r < 0)
 		unlink(beside);
+	else
+		s->config_due = true;
 	return r;
+}
+
+void reload_commit(struct supervisor *s)
+{
+	char path[4096], next[4096];
+
+	if (!s->config_due || keeper_is_congested(s))
+		return;
+	s->config_due = false;
+	snprintf(path, sizeof path, "%s/config", s->runtime_dir);
+	snprintf(next, sizeof next, "%s/config.next", s->runtime_dir);
+	if (rename(next, path) < 0)
+		log_error("supervisor", "cannot put %s in place: %m", path);
 }
 
 /* ---- compare ------------------------------------------------------------------------------------- */
@@ -147,7 +185,7 @@ void reload_changes(struct supervisor *s, const struct conf *conf,
 
 struct update {
 	struct supervisor *s;
-	struct conf *conf;
+	struct conf *conf, *before;
 	const char *const *names; /* groups; NULL: all */
 };
 
@@ -189,7 +227,8 @@ static void apply_change(void *data, enum conf_change change, const char *full_n
 		return;
 	if (!is_meant(u, def ? def->group : p->def->group))
 		return;
-	log_info(full_name, "configuration %s", conf_change_name(change));
+	if (change != CONF_ADDED || !conf_find_process(u->before, full_name))
+		log_info(full_name, "configuration %s", conf_change_name(change));
 	switch (change) {
 	case CONF_REMOVED:
 		remove_process(p);
@@ -276,25 +315,64 @@ static void warn_of_restart(const struct conf_main *a, const struct conf_main *b
 			warn_of_restart_for(others[i].key);
 }
 
-int reload_apply(struct supervisor *s, struct conf *conf, const struct conf_sources *sources,
-		 const char *const *names)
+static void change_to(struct supervisor *s, struct conf *conf, const char *const *names)
 {
-	struct update u = { .s = s, .conf = conf, .names = names };
 	struct conf *before = s->conf;
-	int r = reload_save(s, sources);
+	struct update u = { .s = s, .conf = conf, .before = before, .names = names };
 
 	assert(before && conf);
-	if (r < 0)
-		return r;
 	s->conf = conf_ref(conf);
 	users_forget();
 	log_set_level(conf->main.loglevel);
-	warn_of_restart(&before->main, &conf->main);
 	update_forkservers(s, before);
 	reload_changes(s, conf, apply_change, &u);
 	move_unchanged(&u);
 	conf_unref(before);
+}
+
+int reload_apply(struct supervisor *s, struct conf *conf, const struct conf_sources *sources,
+		 const char *const *names)
+{
+	int r = reload_save(s, sources);
+
+	assert(s->conf && conf);
+	if (r < 0)
+		return r;
+	warn_of_restart(&s->conf->main, &conf->main);
+	change_to(s, conf, names);
 	return 0;
+}
+
+/* ---- after another fosterd ------------------------------------------------------------------------ */
+
+struct conf *reload_step_back(struct supervisor *s)
+{
+	struct conf_sources *sources = NULL;
+	struct conf_diag diag = { 0 };
+	struct conf *left = NULL, *conf = s->conf;
+
+	if (!read_saved(s, s->runtime_dir, &sources))
+		return NULL;
+	if (conf_parse(sources, (const char *const *)environ, &left, &diag) < 0)
+		log_warning("supervisor",
+			    "%s/config: what was running cannot be understood, "
+			    "it is compared by name only",
+			    s->runtime_dir);
+	conf_diag_done(&diag);
+	conf_sources_free(sources);
+	if (!left)
+		return NULL;
+	s->conf = left;
+	return conf;
+}
+
+void reload_step_forward(struct supervisor *s, struct conf *conf)
+{
+	if (!conf)
+		return;
+	change_to(s, conf, NULL);
+	s->config_due = true;
+	conf_unref(conf);
 }
 
 void reload_all(struct supervisor *s)

@@ -5,6 +5,7 @@
 
 #include "ctl/wire/jsonw.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/proc.h"
 #include "daemon/supervisor/access.h"
 #include "daemon/supervisor/errors.h"
 #include "daemon/supervisor/front.h"
@@ -193,7 +194,20 @@ void method_why(void *data, struct rpc_call *call, json_t *parameters)
 		rpc_reply(call, json_pack("{s:o}", "chain", why_chain(p, is_shown, &viewer)));
 }
 
-/* While p->pid is set the keeper leaves the process unreaped, so the PID is nobody else's. */
+/* While p->pid is set the keeper leaves the process unreaped, so the PID is nobody else's. Another may have
+ * reaped one that is adopted. */
+static int open_pidfd(const struct process *p)
+{
+	auto_close int pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+	struct proc_stat facts;
+
+	if (pidfd < 0)
+		return -errno;
+	if (p->adopted && (proc_stat(p->pid, &facts) < 0 || facts.start_ticks != p->adopted_ticks))
+		return -ESRCH;
+	return take_fd(pidfd);
+}
+
 void method_open_process(void *data, struct rpc_call *call, json_t *parameters)
 {
 	const struct process *p = named_process(data, call, parameters);
@@ -205,11 +219,11 @@ void method_open_process(void *data, struct rpc_call *call, json_t *parameters)
 		errors_reply(call, "NotRunning", process_name(p), NULL);
 		return;
 	}
-	pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
-	if (pidfd < 0 && errno == ESRCH)
+	pidfd = open_pidfd(p);
+	if (pidfd == -ESRCH)
 		errors_reply(call, "NotRunning", process_name(p), NULL);
 	else if (pidfd < 0)
-		errors_errno(call, errno);
+		errors_errno(call, -pidfd);
 	else
 		rpc_reply_fd(call,
 			     json_pack("{s:i,s:I}", "pid", (int)p->pid, "incarnation",

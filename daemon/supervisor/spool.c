@@ -192,3 +192,16 @@ struct process *spool_load(struct supervisor *s, const char *full_name, uint32_t
 		log_error(full_name, "its definition %s cannot be read", path);
 	return p;
 }
+
+struct process *spool_load_anew(struct supervisor *s, const char *full_name)
+{
+	struct process *p;
+	uint32_t slot;
+
+	if (process_free_slot(s, &slot) < 0)
+		return NULL;
+	p = spool_load(s, full_name, slot);
+	if (p)
+		process_tell_name(p);
+	return p;
+}

@@ -83,76 +83,6 @@ static void send_boot(struct supervisor *s)
 	keeper_send(s, &h, parts, ARRAY_SIZE(parts), NULL, 0);
 }
 
-/* ---- the snapshot --------------------------------------------------------------------------------- */
-
-struct snapshot_entry {
-	uint32_t slot;
-	uint64_t incarnation;
-	struct link_slot facts;
-	char *name;
-};
-
-void snapshot_slot(struct supervisor *s, uint32_t slot, uint64_t incarnation,
-		   const struct link_slot *facts, const char *name)
-{
-	struct snapshot_entry *more;
-
-	for (size_t i = 0; !name && i < s->n_snapshot; i++) /* a later report of one we have */
-		if (s->snapshot[i].slot == slot) {
-			s->snapshot[i].facts = *facts;
-			s->snapshot[i].incarnation = incarnation;
-		}
-	if (!name || !name[0])
-		return;
-	more = realloc(s->snapshot, (s->n_snapshot + 1) * sizeof *more);
-	if (!more) {
-		log_error(name, "cannot be taken over: %s", strerror(ENOMEM));
-		return;
-	}
-	s->snapshot = more;
-	s->snapshot[s->n_snapshot++] = (struct snapshot_entry){
-		.slot = slot, .incarnation = incarnation, .facts = *facts, .name = strdup(name)
-	};
-}
-
-static struct process *process_of_entry(struct supervisor *s, const struct snapshot_entry *e)
-{
-	const struct conf_process *def = conf_find_process(s->conf, e->name);
-	struct process *p;
-
-	if (def)
-		return process_new_in_slot(s, s->conf, def, PROCESS_FILE, e->slot);
-	p = spool_load(s, e->name, e->slot);
-	if (!p)
-		p = internal_resume(s, e->name, e->slot);
-	return p ? p : internal_ghost(s, e->name, e->slot);
-}
-
-static void take_over(struct supervisor *s)
-{
-	size_t n = s->n_snapshot;
-
-	for (size_t i = 0; i < n; i++) /* all must exist before any is looked at */
-		(void)process_of_entry(s, &s->snapshot[i]);
-	for (size_t i = 0; i < n; i++) {
-		const struct snapshot_entry *e = &s->snapshot[i];
-		struct process *p = process_find(s, e->name);
-
-		if (!p)
-			continue;
-		if (process_note_read(p, &e->facts.note))
-			process_resumed(p, e->incarnation, &e->facts);
-		else
-			log_error(e->name, "its note cannot be read");
-	}
-	keeper_send_all_logs(s); /* the logger may be as new as we are */
-	for (size_t i = 0; i < n; i++)
-		free(s->snapshot[i].name);
-	free(s->snapshot);
-	s->snapshot = NULL;
-	s->n_snapshot = 0;
-}
-
 /* ---- up ------------------------------------------------------------------------------------------- */
 
 void supervisor_add(struct supervisor *s, const struct conf_process *def)
@@ -185,12 +115,15 @@ static void fail_boot(struct supervisor *s, const char *what, int err)
 
 void supervisor_welcome(struct supervisor *s)
 {
+	struct conf *next = take_ptr(s->next_conf);
 	int r = 0;
 
 	if (s->phase != SUPERVISOR_BOOTING)
 		return;
 	s->resumed = s->keeper.resumed;
 	s->logger_pid = s->keeper.logger_pid;
+	if (s->keeper.adopted && !s->resumed)
+		next = reload_step_back(s);
 	if (s->first_sources)
 		r = reload_save(s, s->first_sources);
 	conf_sources_free(take_ptr(s->first_sources));
@@ -203,6 +136,7 @@ void supervisor_welcome(struct supervisor *s)
 	if (!s->resumed)
 		cgroup_sweep();
 	take_over(s);
+	reload_step_forward(s, next);
 	for (size_t i = 0; i < s->conf->n_processes; i++)
 		if (!process_find(s, s->conf->processes[i].full_name))
 			supervisor_add(s, &s->conf->processes[i]);
@@ -218,6 +152,8 @@ void supervisor_welcome(struct supervisor *s)
 	else
 		log_info("fosterd", "%s, PID %d, listens on %s", FOSTER_VERSION,
 			 s->keeper.keeper_pid, s->socket_path);
+	if (s->keeper.leaving) /* a predecessor had begun to */
+		supervisor_leave(s, s->keeper.leaving_status);
 }
 
 /* ---- changes of state ------------------------------------------------------------------------------ */
@@ -355,6 +291,15 @@ static void leave_further(struct supervisor *s)
 		finish(s);
 }
 
+static void tell_leaving(struct supervisor *s)
+{
+	struct link_head h = { .type = LINK_LEAVE };
+	struct link_finish f = { .status = s->exit_status };
+	struct link_part part = { &f, sizeof f };
+
+	keeper_send(s, &h, &part, 1, NULL, 0);
+}
+
 void supervisor_leave(struct supervisor *s, int exit_status)
 {
 	if (s->phase != SUPERVISOR_UP)
@@ -362,6 +307,7 @@ void supervisor_leave(struct supervisor *s, int exit_status)
 	s->phase = SUPERVISOR_LEAVING;
 	s->exit_status = exit_status;
 	s->leaving_due = true;
+	tell_leaving(s);
 	log_info("fosterd", "shutting down");
 	keeper_notify(s, "STOPPING=1\nSTATUS=Stopping processes");
 	waiters_shutdown(s);
@@ -450,6 +396,7 @@ static void before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 	if (s->status_due)
 		plan_status(s);
 	keeper_flush(s);
+	reload_commit(s);
 	log_flush(); /* nobody waits for these words */
 	if (s->phase == SUPERVISOR_GONE && !keeper_is_congested(s))
 		ev_break(loop, EVBREAK_ALL);

@@ -4,7 +4,9 @@
  * socket. It never forks: it asks the keeper (keeper_link.c). It may die at any moment; its successor
  * starts from the keeper's snapshot, the notes in the slots, and the files in RUNTIME:
  *
- *   config      the sources of the running configuration, replaced before an update is applied
+ *   config      the sources of the running configuration
+ *   config.next those of an update, from before it is applied until the keeper has all that follows from
+ *               it: a successor that finds it applies it again
  *   spool/NAME  the definition of a process that a client made, complete before the reply
  *
  * States: LOADING (configuration) -> BOOTING (waits for WELCOME) -> UP -> LEAVING (shutdown: what is
@@ -49,6 +51,8 @@ struct supervisor {
 	enum supervisor_phase phase;
 	struct conf *conf; /* what runs */
 	struct conf_sources *first_sources; /* until they are saved */
+	struct conf *next_conf; /* what a predecessor was about to change to; until WELCOME */
+	bool config_due; /* RUNTIME/config.next is in force: it becomes RUNTIME/config */
 	char *runtime_dir, *socket_path;
 	char **fork_environ; /* fosterd's own, less what is not for children; NULL-terminated */
 
@@ -97,9 +101,7 @@ int supervisor_run(const struct supervisor_options *options);
 /* Begin to leave: stop daemon processes, then FINISH with this exit status. */
 void supervisor_leave(struct supervisor *s, int exit_status);
 
-/* From the keeper: one slot of the snapshot, its end, a signal, its death. */
-void snapshot_slot(struct supervisor *s, uint32_t slot, uint64_t incarnation,
-		   const struct link_slot *facts, const char *name);
+/* From the keeper: the end of the snapshot, a signal, its death. */
 void supervisor_welcome(struct supervisor *s);
 void supervisor_signalled(struct supervisor *s, int number);
 void supervisor_orphaned(struct supervisor *s);
@@ -109,6 +111,16 @@ void supervisor_add(struct supervisor *s, const struct conf_process *def);
 
 /* A process has changed its state: parents, exit_on, the waves of a shutdown, subscribers. */
 void supervisor_noticed(struct supervisor *s, struct process *p, enum process_state from);
+
+/* ---- take_over.c: what others leave ----------------------------------------------------------------- */
+
+/* One slot of the keeper's snapshot. Facts that come later replace it. */
+void snapshot_slot(struct supervisor *s, uint32_t slot, uint64_t incarnation,
+		   const struct link_slot *facts, const char *name);
+
+/* Make processes of the snapshot's slots, by s->conf, the spool and their notes, and go on with them:
+ * after another supervisor, or after another fosterd. */
+void take_over(struct supervisor *s);
 
 /* ---- keeper_link.c ----------------------------------------------------------------------------- */
 
@@ -127,8 +139,16 @@ void keeper_notify(struct supervisor *s, const char *text); /* sd_notify(3) */
  * that is damaged). Problems are printed. 0, -EINVAL or another -errno. */
 int reload_first(struct supervisor *s);
 
-/* Save the sources of the running configuration for a successor. 0 or -errno. */
-int reload_save(const struct supervisor *s, const struct conf_sources *sources);
+/* After another fosterd: s->conf becomes what that one ran (RUNTIME/config), for take_over(). Returns the
+ * configuration to change to then; NULL when it is the same, or the other cannot be read. */
+struct conf *reload_step_back(struct supervisor *s);
+void reload_step_forward(struct supervisor *s, struct conf *conf); /* takes conf */
+
+/* Save the sources of a configuration that is about to be applied, for a successor. 0 or -errno. */
+int reload_save(struct supervisor *s, const struct conf_sources *sources);
+
+/* The keeper has everything that follows from it: it is what runs. Once a turn. */
+void reload_commit(struct supervisor *s);
 
 /* Read the files again. 0 with a new conf and its sources, or -EINVAL with the reasons in diag. */
 int reload_read(struct supervisor *s, struct conf **ret_conf, struct conf_sources **ret_sources,
@@ -169,6 +189,8 @@ int spool_save(const struct supervisor *s, const struct process *p,
 void spool_remove(const struct supervisor *s, const char *full_name);
 /* Build the process of a slot again from its file. NULL: not there or not readable (logged). */
 struct process *spool_load(struct supervisor *s, const char *full_name, uint32_t slot);
+/* The same in a slot of its own. */
+struct process *spool_load_anew(struct supervisor *s, const char *full_name);
 
 /* ---- tree.c ------------------------------------------------------------------------------------ */
 
@@ -179,6 +201,10 @@ void tree_turn(struct supervisor *s); /* once a turn */
 void tree_released(const struct process *p);
 /* The keeper is gone: kill the trees of all that die with it. Waits for nothing. */
 void tree_kill_all(struct supervisor *s);
+/* Kill everybody whose FOSTER_INSTANCE is_doomed() says of a process, but its main one; again until
+ * nobody is left, at most half a second. */
+void tree_kill_doomed(const struct supervisor *s,
+		      bool (*is_doomed)(const struct process *p, uint64_t instance));
 
 /* ---- front: rpc_methods.c, waiters.c, events.c --------------------------------------------------- */
 

@@ -13,6 +13,8 @@ struct sync {
 	void (*method)(void *data, struct rpc_call *call, json_t *parameters);
 };
 
+static uint64_t last_token;
+
 static void ask(const struct sync *y)
 {
 	struct link_head h = { .type = LINK_SYNC, .slot = y->slot, .incarnation = y->token };
@@ -41,7 +43,6 @@ static void on_gone(void *data)
 void sync_then(struct process *p, int stream, struct rpc_call *call, json_t *parameters,
 	       void (*method)(void *data, struct rpc_call *call, json_t *parameters))
 {
-	static uint64_t last_token;
 	struct supervisor *s = p->supervisor;
 	struct sync *y = p->logs_sent && s->logger_pid ? calloc(1, sizeof *y) : NULL;
 
@@ -77,8 +78,11 @@ void sync_answered(struct supervisor *s, uint64_t token)
 	}
 }
 
+/* It may have been asked already, before we had told it of any stream: that answer is nobody's. */
 void sync_new_logger(struct supervisor *s)
 {
-	for (const struct sync *y = s->syncs; y; y = y->next)
+	for (struct sync *y = s->syncs; y; y = y->next) {
+		y->token = ++last_token;
 		ask(y);
+	}
 }

@@ -11,10 +11,12 @@
  * are repeated until nothing is left; one look serves all processes that are being cleaned. An orphan
  * that belongs to nobody is left alone.
  *
+ * An adopted process is another's child, and so are its orphans; its PID may mean another as soon as it has
+ * ended. Its tree is its process group, signalled by the keeper through its pidfd, and everybody who has
+ * its FOSTER_INSTANCE (everybody.h).
+ *
  * Source: proc(5) (/proc/PID/task/TID/children), prctl(2) PR_SET_CHILD_SUBREAPER, pidfd_open(2). */
-#include <dirent.h>
 #include <signal.h>
-#include <sys/syscall.h>
 
 #include "daemon/base/fd.h"
 #include "daemon/base/log.h"
@@ -23,16 +25,14 @@
 #include "daemon/base/proc.h"
 #include "daemon/supervisor/cgroup.h"
 #include "daemon/supervisor/env.h"
+#include "daemon/supervisor/everybody.h"
 #include "daemon/supervisor/supervisor.h"
 
 #define AGAIN_S 0.005
 #define AGAIN_MAX_S 0.25
 #define DEPTH_MAX 64
 #define LAST_LOOKS 50
-
-#ifndef SYS_pidfd_send_signal
-#define SYS_pidfd_send_signal 424
-#endif
+#define LAST_LOOKS_EVERY_US 10000
 
 /* Call on_child for each child of pid, as listed at this moment. */
 static void for_children(pid_t pid, void (*on_child)(void *data, pid_t child), void *data)
@@ -55,17 +55,6 @@ static void for_children(pid_t pid, void (*on_child)(void *data, pid_t child), v
 	}
 }
 
-/* Kill pid if it is still the process that facts describe: a PID is looked at again after a
- * descriptor pins what it means. */
-static void kill_verified(pid_t pid, const struct proc_stat *facts)
-{
-	auto_close int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct proc_stat now;
-
-	if (pidfd >= 0 && proc_stat(pid, &now) == 0 && now.start_ticks == facts->start_ticks)
-		(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-}
-
 /* ---- killing a subtree: stopped first, so that it cannot grow away from us ------------------------- */
 
 struct subtree {
@@ -80,7 +69,7 @@ static void kill_subtree(void *data, pid_t pid)
 	if (t->depth >= DEPTH_MAX || proc_stat(pid, &f) < 0 || f.state == 'Z')
 		return;
 	t->depth++;
-	kill_verified(pid, &f);
+	everybody_kill(pid, &f);
 	for_children(pid, kill_subtree, t);
 	t->depth--;
 }
@@ -142,6 +131,8 @@ static bool belongs_to(const struct process *p, const struct proc_stat *f, uint6
 {
 	enum conf_kill_scope scope = p->def->program->kill_scope;
 
+	if (p->adopted)
+		return false;
 	if (p->pid > 0 && f->pgrp == p->pid)
 		return true;
 	if (scope != CONF_TREE)
@@ -170,6 +161,31 @@ static void look_at_orphan(void *data, pid_t pid)
 		}
 	}
 	log_debug("supervisor", "orphan %d belongs to no process that is being stopped", pid);
+}
+
+/* An adopted process' orphans do not fall to our keeper. */
+static void look_at_one(void *data, const struct everybody_one *one)
+{
+	const struct look *l = data;
+
+	for (struct process *p = l->s->cleans; p; p = p->next_clean) {
+		if (p->adopted && !is_its_cgroup(p) && p->instance == one->instance &&
+		    p->pid != one->pid && p->def->program->kill_scope == CONF_TREE) {
+			struct subtree t = { 0 };
+
+			kill_subtree(&t, one->pid);
+			p->left_behind++;
+			return;
+		}
+	}
+}
+
+static bool is_adopted_among(const struct supervisor *s)
+{
+	for (const struct process *p = s->cleans; p; p = p->next_clean)
+		if (p->adopted && !is_its_cgroup(p))
+			return true;
+	return false;
 }
 
 /* Those with a cgroup; returns how many have none. */
@@ -213,6 +229,8 @@ void tree_turn(struct supervisor *s)
 		mark_known(s, pidset_add);
 		for_children(s->keeper.keeper_pid, look_at_orphan, &l);
 		mark_known(s, pidset_remove);
+		if (is_adopted_among(s))
+			everybody_look(look_at_one, &l);
 	}
 	while (*place) {
 		struct process *p = *place;
@@ -244,6 +262,8 @@ void tree_clean(struct process *p)
 	}
 	if (p->cleaning)
 		return;
+	if (p->adopted) /* its group's number is not kept from reuse; the keeper has its pidfd */
+		process_send_signal(p, SIGKILL, LINK_SCOPE_GROUP);
 	ev_timer_stop(s->loop, &s->clean_again); /* it does not wait for others' stubborn orphans */
 	p->cleaning = true;
 	p->next_clean = s->cleans;
@@ -252,33 +272,43 @@ void tree_clean(struct process *p)
 
 /* ---- the keeper is gone ------------------------------------------------------------------------------ */
 
-/* Its children are dead (parent-death signal) and theirs have fallen to whoever reaps above us: look
- * at all processes there are. */
-static unsigned look_at_everybody(struct supervisor *s)
+struct doomed {
+	const struct supervisor *s;
+	bool (*is_doomed)(const struct process *p, uint64_t instance);
+	unsigned found;
+};
+
+static void kill_if_doomed(void *data, const struct everybody_one *one)
 {
-	DIR *proc = opendir("/proc");
-	unsigned found = 0;
-	struct dirent *e;
+	struct doomed *d = data;
 
-	while (proc && (e = readdir(proc))) {
-		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
-		struct proc_stat f;
-		uint64_t instance;
-
-		if (pid <= 1 || pid == getpid() || proc_stat(pid, &f) < 0 || f.state == 'Z')
+	for (const struct process *p = d->s->processes; p; p = p->by_name.next) {
+		if (p->pid == one->pid || !d->is_doomed(p, one->instance))
 			continue;
-		instance = env_instance_of(pid);
-		for (struct process *p = s->processes; instance && p; p = p->by_name.next) {
-			if (instance == p->instance && process_dies_with_keeper(p) &&
-			    p->def->program->kill_scope == CONF_TREE) {
-				kill_verified(pid, &f);
-				found++;
-			}
-		}
+		everybody_kill(one->pid, &one->facts);
+		d->found++;
 	}
-	if (proc)
-		closedir(proc);
-	return found;
+}
+
+void tree_kill_doomed(const struct supervisor *s,
+		      bool (*is_doomed)(const struct process *p, uint64_t instance))
+{
+	struct doomed d = { .s = s, .is_doomed = is_doomed };
+
+	for (int i = 0; i < LAST_LOOKS; i++) {
+		d.found = 0;
+		everybody_look(kill_if_doomed, &d);
+		if (!d.found)
+			return;
+		usleep(LAST_LOOKS_EVERY_US);
+	}
+}
+
+/* Its children are dead (parent-death signal) and theirs have fallen to whoever reaps above us. */
+static bool dies_with_keeper(const struct process *p, uint64_t instance)
+{
+	return instance == p->instance && p->def->program->kill_scope == CONF_TREE &&
+	       process_dies_with_keeper(p);
 }
 
 void tree_kill_all(struct supervisor *s)
@@ -286,6 +316,5 @@ void tree_kill_all(struct supervisor *s)
 	for (const struct process *p = s->processes; p; p = p->by_name.next)
 		if (is_its_cgroup(p) && process_dies_with_keeper(p))
 			(void)cgroup_kill(process_name(p), p->instance);
-	for (int i = 0; i < LAST_LOOKS && look_at_everybody(s); i++)
-		usleep(10000);
+	tree_kill_doomed(s, dies_with_keeper);
 }

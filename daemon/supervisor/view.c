@@ -1,6 +1,7 @@
 #include "daemon/supervisor/view.h"
 
 #include <math.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include "ctl/wire/jsonw.h"
@@ -181,6 +182,37 @@ static void add_life(json_t *o, const struct process *p)
 	add_asker(o, &p->asker);
 }
 
+/* Linux 6.15 tells how a process ended that its parent has reaped. */
+static bool kernel_tells_of_reaped(void)
+{
+	static int answer = -1;
+	int major, minor;
+	struct utsname u;
+
+	if (answer < 0)
+		answer = uname(&u) == 0 && sscanf(u.release, "%d.%d", &major, &minor) == 2 &&
+			 (major > 6 || (major == 6 && minor >= 15));
+	return answer;
+}
+
+/* What is known of its end when that comes. */
+static const char *exit_status_words(const struct process *p)
+{
+	if (!p->adopted)
+		return p->server ? "always: it is a child of its forkserver, or of fosterd"
+				 : "always: it is a child of fosterd";
+	return kernel_tells_of_reaped() ? "always: the kernel tells it through a pidfd"
+					: "unless another reaps it before it is seen";
+}
+
+static void add_adopted(json_t *o, const struct process *p)
+{
+	if (!process_state_is_alive(p->state))
+		return;
+	set_bool(o, "adopted", p->adopted);
+	set_str(o, "exit_status", exit_status_words(p));
+}
+
 static void add_parent(json_t *o, const struct process *p)
 {
 	char text[VIEW_PARENT_BYTES];
@@ -232,6 +264,8 @@ static const char *tree_words(const struct process *p)
 	case CONF_TREE:
 		if (p->in_cgroup)
 			return "its cgroup";
+		if (p->adopted)
+			return "process group, and who has its FOSTER_INSTANCE";
 		return "process group, session, descendants, and orphans with its FOSTER_INSTANCE";
 	case CONF_GROUP:
 		return "process group";
@@ -284,6 +318,7 @@ json_t *view_process(const struct process *p, bool whole)
 
 	set_str(o, "name", process_name(p));
 	add_life(o, p);
+	add_adopted(o, p);
 	add_parent(o, p);
 	add_origin(o, p);
 	add_definition(o, p);

@@ -118,6 +118,7 @@ static void a_second_fosterd_refuses_and_names_the_first(void **state)
 	struct fixture *f = *state;
 
 	fixture_up(f, "[program:a]\n" HOLD);
+	fixture_settle(f, "a", "RUNNING");
 	struct result r = fixture_program(f, "fosterd", "-c", fixture_path(f, "foster.ini"));
 	assert_int_not_equal(r.status, 0);
 	assert_contains(r.err, fixture_format(f, "%d", (int)f->fosterd));

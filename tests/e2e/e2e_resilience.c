@@ -13,6 +13,7 @@
 
 #define KILLS 100
 #define LINE_BYTES 64
+#define HOLD "command = @child@ hold\nstartsecs = 0\n"
 
 /* Random moments, the same in every run. */
 static unsigned next_random(void)
@@ -209,6 +210,87 @@ static void a_notify_socket_that_nobody_reads_holds_up_nothing(void **state)
 	fixture_down(f);
 }
 
+static void a_shutdown_goes_on_when_the_supervisor_is_killed(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+
+	fixture_up(f, "[program:deaf]\nstopwaitsecs = 1000\nstartsecs = 0\n"
+		      "command = @child@ tell 15 @dir@/said asked say @dir@/said up hold\n");
+	fixture_expect_line(f, said, "up");
+	pid_t pid = fixture_settle(f, "deaf", "RUNNING");
+	pid_t supervisor = supervisor_now(f);
+	fixture_kill(f->fosterd, SIGTERM);
+	fixture_expect_line(f, said, "asked");
+	fixture_kill(supervisor, SIGKILL);
+	fixture_new_supervisor(f, supervisor);
+	fixture_kill(pid, SIGKILL);
+	assert_int_equal(fixture_gone(f), 0);
+}
+
+static void copy_file(struct fixture *f, const char *from, const char *to)
+{
+	struct run copy = { .argv = (const char *const[]){ "cp", fixture_path(f, "%s", from),
+							   fixture_path(f, "%s", to), NULL } };
+	struct result r = { 0 };
+
+	assert_int_equal(run_start(&copy), 0);
+	assert_int_equal(run_finish(&copy, FIXTURE_DEADLINE_MS, &f->arena, &r), 0);
+	assert_int_equal(r.status, 0);
+}
+
+/* The second one finds out that nothing follows from it any more. */
+static void an_update_goes_on_when_the_supervisor_is_killed(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "[program:a]\n" HOLD "[program:b]\n" HOLD);
+	pid_t a = fixture_settle(f, "a", "RUNNING"), b = fixture_settle(f, "b", "RUNNING");
+
+	/* What is saved of a configuration, as it is when nothing of it is done yet. */
+	copy_file(f, "run/config", "saved");
+	fixture_write_config(f, "[program:b]\n" HOLD);
+	fixture_ctl_is(f, 0, NULL, "", "update");
+	fixture_until_dead(f, a);
+	copy_file(f, "saved", "run/config.next");
+	for (int i = 0; i < 2; i++) {
+		pid_t supervisor = supervisor_now(f);
+
+		fixture_kill(supervisor, SIGKILL);
+		fixture_new_supervisor(f, supervisor);
+		fixture_reconnect(f);
+		pid_t again = fixture_settle(f, "a", "RUNNING");
+		assert_true(i == 0 ? again != a : again == a);
+		a = again;
+		assert_int_equal(fixture_pid(f, "b"), b);
+		assert_string_equal(fixture_file(f, "run/config.next"), "");
+	}
+	fixture_down(f);
+}
+
+static void one_that_crashes_as_soon_as_it_is_started_is_given_time(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pid = fixture_start(f, "[program:x]\n" HOLD, "x");
+
+	for (int i = 0; i < 20; i++) { /* these do not count */
+		fixture_kill(supervisor_now(f), SIGKILL);
+		supervisor_now(f);
+	}
+	assert_lacks(fixture_file(f, "log"), "times in a row");
+	for (int i = 0; i < 10; i++) {
+		pid_t supervisor = supervisor_now(f);
+
+		fixture_kill(supervisor, SIGILL);
+		fixture_until_dead(f, supervisor);
+	}
+	fixture_reconnect(f); /* ten seconds later */
+	assert_contains(fixture_file(f, "log"),
+			"died 10 times in a row as soon as it was started, next start in 10 s");
+	assert_int_equal(fixture_pid(f, "x"), pid);
+	fixture_down(f);
+}
+
 /* ---- the logger ---------------------------------------------------------------------------- */
 
 static void no_line_is_lost_while_the_logger_is_killed_a_hundred_times(void **state)
@@ -274,6 +356,9 @@ int main(void)
 		fixture_test(names_and_pids_stay),
 		fixture_test(it_is_known_why_something_does_not_run),
 		fixture_test(a_kept_configuration_that_is_damaged_is_read_anew),
+		fixture_test(a_shutdown_goes_on_when_the_supervisor_is_killed),
+		fixture_test(an_update_goes_on_when_the_supervisor_is_killed),
+		fixture_test(one_that_crashes_as_soon_as_it_is_started_is_given_time),
 		fixture_test(a_notify_socket_that_nobody_reads_holds_up_nothing),
 		fixture_test(no_line_is_lost_while_the_logger_is_killed_a_hundred_times),
 		fixture_test(a_killed_logger_takes_nothing_with_it),

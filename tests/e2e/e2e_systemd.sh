@@ -31,8 +31,9 @@ command = sh -c 'env -i setsid -f sleep 1234567; exec /opt/child hold'
 startsecs = 0
 
 [program:free]
-command = /opt/child hold
+command = /opt/child on 10 7 hold
 startsecs = 0
+autorestart = false
 daemon = false
 END
 boot_start "$dir/boot" "$dir/stage" || { false; ok "systemd boots"; plan; exit 1; }
@@ -132,7 +133,13 @@ boot_run kill -9 "$(ctl pid supervisor)"
 await ctl -q ping && is "$(property MainPID)" "$keeper" && is "$(ctl pid tied)" "$tied"
 ok "a killed supervisor is no event to systemd"
 
-# ---- stop and restart ------------------------------------------------------------------------------
+# ---- stop, restart, kill: what is no daemon runs on and is adopted ---------------------------------
+
+stored() { property NFileDescriptorStore; }
+stored_is() { is "$(stored)" "$1"; }
+
+is "$(stored)" 1
+ok "the pidfd of the one that is no daemon is in the descriptor store"
 
 free=$(ctl pid free)
 sd stop foster.service && is "$(property Result)" success && ! alive "$tied" && alive "$free"
@@ -140,21 +147,40 @@ ok "stop ends the daemon processes and leaves the others"
 
 boot_run test -d /run/foster
 ok "the runtime directory stays"
-boot_run kill -9 "$free"
 
-sd start foster.service
+sd start foster.service && is "$(ctl pid free)" "$free" && alive "$(ctl pid tied)" && stored_is 1
+ok "the next start adopts them, and starts the daemon processes anew"
+
+adopted() { is "$(ctl pid free)" "$free" && ctl show free | grep -q '^adopted  *yes'; }
+for how in restart 'kill --kill-who=main --signal=KILL'; do
+	keeper=$(property MainPID)
+	tied=$(ctl pid tied)
+	replaced() { [ "$(property MainPID)" != "$keeper" ] && ctl -q ping 2>/dev/null; }
+	# shellcheck disable=SC2086 # one word an option
+	sd $how foster.service
+	await replaced && ! alive "$tied" && alive "$(ctl pid tied)" && adopted && stored_is 1
+	ok "after systemctl ${how%% *} daemon processes are new, the others the same"
+done
+
+# Who it is, and how it ended, is known without any file of ours.
+boot_run systemctl kill --kill-who=main --signal=STOP foster.service
+boot_run rm -rf /run/foster/table
 keeper=$(property MainPID)
-sd restart foster.service && is "$(property ActiveState)" active && [ "$(property MainPID)" != "$keeper" ]
-ok "restart makes a new fosterd"
+boot_run kill -KILL "$keeper"
+await replaced && adopted
+ok "identity does not depend on files"
 
-# ---- kill ------------------------------------------------------------------------------------------
-
+boot_run kill -STOP "$(property MainPID)"
 keeper=$(property MainPID)
-tied=$(ctl pid tied)
-boot_run systemctl kill --kill-who=main --signal=KILL foster.service
-replaced() { [ "$(property MainPID)" != "$keeper" ] && ctl -q ping 2>/dev/null; }
-await replaced && ! alive "$tied"
-ok "a killed keeper is restarted, and its daemon processes went with it"
+boot_run kill -USR1 "$free"
+await boot_run sh -c "! kill -0 $free 2>/dev/null"
+boot_run kill -KILL "$keeper"
+await replaced && is "$(ctl poll free)" 7 && await stored_is 0
+ok "one that ended, and was reaped by systemd, while nobody was there: its status is known"
+
+ctl -q start free && is "$(boot_run sed -n 's/^PPid:\t//p' "/proc/$(ctl pid free)/status")" "$(property MainPID)" &&
+	await stored_is 1
+ok "its next life is fosterd's own child again"
 
 # ---- watchdog --------------------------------------------------------------------------------------
 
@@ -168,7 +194,7 @@ is "$(property MainPID)" "$keeper"
 ok "the watchdog is fed"
 
 boot_run kill -STOP "$keeper"
-await replaced && journal_has 'Watchdog timeout' -u foster.service
+await replaced && await journal_has 'Watchdog timeout' -u foster.service
 ok "a keeper that hangs is replaced by systemd"
 
 boot_run sh -c 'printf "[foster]\nwatchdog = 0.3\n[include]\nfiles = conf.d/*.ini\n" >/etc/foster/foster.ini'
