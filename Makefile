@@ -138,6 +138,9 @@ FORCE:
 # Runs on a stack of its own that nobody unwinds, which the address sanitizer cannot follow.
 $(B)/obj/daemon/keeper/spawn_child.o: override CFLAGS += $(if $(SAN),-fno-sanitize=all)
 
+# Holds the text of the interface, which the compiler does not see.
+$(B)/obj/daemon/supervisor/rpc_interface.o: ctl/org.foster.Supervisor.varlink
+
 $(B)/obj/%.o: %.c $(B)/flags | $(B)/deps-ok
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -193,8 +196,16 @@ $(SHARED): $(B)/%.so: %.c | $(B)/deps-ok
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 $(WARN) -O2 -fPIC -shared -o $@ $<
 
+# A next version of everything, in whose formats every version is one higher: what upgrades lead to.
+NEXT_VERSION := $(VERSION)-next
+NEXT_FLAGS := -DLINK_VERSION=2 -DTABLE_VERSION=3 -DHANDOFF_VERSION=2
+.PHONY: next
+next: | $(B)/deps-ok
+	+$(Q)$(MAKE) --no-print-directory B=$(B)/next VERSION=$(NEXT_VERSION) \
+		CPPFLAGS='$(NEXT_FLAGS)' CFLAGS='-O1 -g' COVERAGE= all
+
 .PHONY: tests
-tests: $(BINARIES) $(HELPERS) $(UNIT) $(FUZZ) $(E2E) $(CHILDREN) $(SHARED) $(B)/stage.ok ## build what `check` runs
+tests: next $(BINARIES) $(HELPERS) $(UNIT) $(FUZZ) $(E2E) $(CHILDREN) $(SHARED) $(B)/stage.ok ## build what `check` runs
 
 # What `install` would put on a machine, for the tests with a real systemd.
 $(B)/stage.ok: $(BINARIES) $(HELPERS) $(wildcard packaging/* packaging/*/*) $(EXAMPLES) Makefile
@@ -214,7 +225,7 @@ check: tests | $(B)/deps-tests-ok ## install what is missing, build, run every t
 unit: $(UNIT) $(FUZZ) | $(B)/deps-tests-ok ## run the unit tests and replay the fuzzers' corpora
 	$(Q)$(RUN) $(UNIT) $(FUZZ)
 
-e2e: $(BINARIES) $(HELPERS) $(E2E) $(CHILDREN) $(SHARED) $(B)/stage.ok | $(B)/deps-tests-ok ## run the end-to-end tests
+e2e: next $(BINARIES) $(HELPERS) $(E2E) $(CHILDREN) $(SHARED) $(B)/stage.ok | $(B)/deps-tests-ok ## run the end-to-end tests
 	$(Q)$(RUN) $(filter-out $(UNIT) $(FUZZ),$(CHOSEN))
 
 .PHONY: asan valgrind demo

@@ -1,12 +1,15 @@
-/* The daemon itself: ping, version, shutdown; and help. */
+/* The daemon itself: ping, version, shutdown, upgrade; and help. */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 #include "ctl/client/commands.h"
 #include "ctl/client/help.h"
+#include "ctl/client/id.h"
 #include "ctl/client/options.h"
 #include "ctl/client/output.h"
 #include "daemon/base/fd.h"
@@ -136,6 +139,56 @@ int cmd_shutdown(struct ctl *ctl, int argc, char **argv)
 	if (wait && keeper >= 0)
 		wait_gone(keeper);
 	say(ctl, wait && keeper >= 0 ? "fosterd: shut down" : "fosterd: shutting down");
+	return CTL_OK;
+}
+
+/* ---- upgrade ------------------------------------------------------------------------------- */
+
+/* As seen from here; fosterd may be elsewhere. */
+static json_t *upgrade_parameters(const char *binary)
+{
+	char id[ID_TEXT_BYTES], path[PATH_MAX];
+
+	if (id_new(id) < 0)
+		return NULL;
+	if (!binary)
+		return json_pack("{s:s}", "id", id);
+	if (!realpath(binary, path)) {
+		complain("%s: %s", binary, strerror(errno));
+		return NULL;
+	}
+	return json_pack("{s:s,s:s}", "id", id, "binary", path);
+}
+
+int cmd_upgrade(struct ctl *ctl, int argc, char **argv)
+{
+	static const struct option longs[] = { { "binary", required_argument, NULL, 'b' }, { 0 } };
+	struct request q = { .method = "Upgrade" };
+	const char *binary = NULL;
+	struct reply reply;
+	struct args a;
+	int option, status;
+
+	args_init(&a, ctl, argc, argv, OPTIONS_ALL, "", longs);
+	while ((option = args_next(&a)) != OPTION_END) {
+		if (option != 'b')
+			return CTL_USAGE;
+		binary = optarg;
+	}
+	if (a.n_operands)
+		return usage_error(ctl, "takes no operand");
+	q.parameters = upgrade_parameters(binary);
+	if (!q.parameters)
+		return CTL_FAILED;
+	status = ctl_ask(ctl, &q, NULL, &reply);
+	json_decref(q.parameters);
+	if (status)
+		return status;
+	if (ctl->output == CTL_JSON && !ctl->quiet)
+		print_json(reply.parameters);
+	else
+		say(ctl, "fosterd: upgraded to %s", get_str(reply.parameters, "version"));
+	reply_done(&reply);
 	return CTL_OK;
 }
 

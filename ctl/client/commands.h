@@ -35,6 +35,7 @@ int cmd_changes(struct ctl *ctl, int argc, char **argv); /* reread, update, relo
 int cmd_ping(struct ctl *ctl, int argc, char **argv);
 int cmd_version(struct ctl *ctl, int argc, char **argv);
 int cmd_shutdown(struct ctl *ctl, int argc, char **argv);
+int cmd_upgrade(struct ctl *ctl, int argc, char **argv);
 int cmd_help(struct ctl *ctl, int argc, char **argv);
 
 /* The exit status of a child that ended with this returncode. */

@@ -5,14 +5,12 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 
+#include "ctl/client/id.h"
 #include "ctl/client/output.h"
 #include "ctl/wire/text.h"
 #include "daemon/base/mem.h"
-
-#define ID_BYTES 16
 
 int define_init(struct define *d)
 {
@@ -156,19 +154,11 @@ static int add_directory(struct define *d, const char *given)
 	return set_string(d->parameters, "directory", path);
 }
 
-/* A fresh id makes this call one thing however often it is sent. */
 static int add_id(struct define *d)
 {
-	unsigned char random[ID_BYTES];
-	char id[2 * ID_BYTES + 1];
+	char id[ID_TEXT_BYTES];
 
-	if (getrandom(random, sizeof random, 0) != sizeof random) {
-		complain("cannot get random bytes: %s", strerror(errno));
-		return CTL_FAILED;
-	}
-	for (size_t i = 0; i < ID_BYTES; i++)
-		snprintf(id + 2 * i, 3, "%02x", random[i]);
-	return set_string(d->parameters, "id", id);
+	return id_new(id) < 0 ? CTL_FAILED : set_string(d->parameters, "id", id);
 }
 
 int define_finish(struct define *d, bool here, char *const *argv, int argc)

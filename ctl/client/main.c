@@ -39,6 +39,8 @@ const struct command commands[] = {
 	{ "version", NULL, cmd_version, "", "fosterd's version" },
 	{ "shutdown", NULL, cmd_shutdown, "[--no-wait]",
 	  "stop the daemon processes, then fosterd" },
+	{ "upgrade", NULL, cmd_upgrade, "[--binary PATH]",
+	  "let the installed version take over; processes run on" },
 	{ "help", NULL, cmd_help, "[COMMAND]", "this" },
 	{ 0 },
 };

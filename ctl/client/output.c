@@ -127,6 +127,7 @@ static const struct error_text {
 	{ "NotPermitted", "not permitted", CTL_FAILED, false },
 	{ "NoLog", "no log", CTL_FAILED, false },
 	{ "StillRunning", "still running", CTL_FAILED, false },
+	{ "UpgradeRefused", "not upgraded", CTL_FAILED, false },
 	{ "ShuttingDown", "fosterd is shutting down", CTL_FAILED, false },
 	{ "LimitReached", "limit reached", CTL_FAILED, true },
 	{ "MethodNotFound", "this fosterd does not know the command", CTL_FAILED, false },

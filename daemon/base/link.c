@@ -222,6 +222,14 @@ static bool is_body(int fd)
 	return size > 0 && size <= LINK_BODY_BYTES_MAX;
 }
 
+/* That of the first message; 0 when there is none. Who sends one of another has no other. */
+static unsigned version_of(const unsigned char *bytes, const struct datagram *d)
+{
+	const struct link_head *h = (const void *)bytes;
+
+	return d->len < sizeof *h ? LINK_VERSION : h->version;
+}
+
 /* Whether bytes is a row of whole messages that account for every byte and descriptor. */
 static bool well_formed(const unsigned char *bytes, const struct datagram *d)
 {
@@ -313,7 +321,9 @@ int link_receive(struct link *l, void (*on_message)(void *data, const struct lin
 		close_fds(d.fds, d.n_fds); /* of an empty datagram, which no end sends */
 		return 0;
 	}
-	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || !well_formed(bytes, &d))
+	if (version_of(bytes, &d) != LINK_VERSION)
+		r = -EPROTONOSUPPORT;
+	else if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || !well_formed(bytes, &d))
 		r = -EPROTO;
 	else
 		r = deliver(bytes, &d, on_message, data);
@@ -371,6 +381,7 @@ const char *link_type_name(enum link_type t)
 		NAME(FINISH)
 		NAME(PONG)
 		NAME(ADOPT)
+		NAME(UPGRADE)
 		NAME(LEAVE)
 		NAME(WELCOME)
 		NAME(SLOT)
@@ -378,6 +389,7 @@ const char *link_type_name(enum link_type t)
 		NAME(SIGNALLED)
 		NAME(LOGGER)
 		NAME(REFUSED)
+		NAME(UPGRADED)
 		NAME(SYNCED)
 		NAME(PING)
 		NAME(REAP)

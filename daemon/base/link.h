@@ -26,7 +26,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef LINK_VERSION /* tests of upgrades build a next one */
 #define LINK_VERSION 1
+#endif
 #define LINK_DATAGRAM_BYTES 32768 /* small: its buffers, once used, stay in memory */
 #define LINK_INLINE_BYTES 24576 /* larger bodies travel as a memfd */
 #define LINK_BODY_BYTES_MAX (8 << 20) /* more than the kernel takes as arguments and environment */
@@ -55,6 +57,7 @@ enum link_type {
 	LINK_PONG,
 	LINK_ADOPT, /* slot, incarnation: struct link_forked, fd: the process, found by its environment,
 		     * of a slot that an earlier keeper left SPAWNING */
+	LINK_UPGRADE, /* id, path ("": the installed one): let that program take the keeper's place */
 	LINK_LEAVE, /* struct link_finish: a shutdown has begun, and a successor is to go on with it */
 
 	/* keeper -> supervisor */
@@ -64,6 +67,7 @@ enum link_type {
 	LINK_SIGNALLED, /* struct link_signal: fosterd got this signal */
 	LINK_LOGGER, /* incarnation: PID of a new logger that knows nothing: send every LOG again */
 	LINK_REFUSED, /* slot, incarnation: struct link_refused: a request that cannot be done */
+	LINK_UPGRADED, /* id, words: the outcome of an UPGRADE; no words: it was done */
 	LINK_SYNCED, /* incarnation: the token of a SYNC; from the logger, forwarded */
 	LINK_PING,
 
@@ -347,7 +351,8 @@ int link_flush(struct link *l);
 size_t link_pending(const struct link *l);
 
 /* Receive one datagram and call on_message for each message in it. Returns 1, 0 at end of file,
- * -EAGAIN when there is none, -EPROTO when a datagram is not well formed (nothing of it was
+ * -EAGAIN when there is none, -EPROTONOSUPPORT when its first message is of another version than
+ * LINK_VERSION, -EPROTO when a datagram is not well formed otherwise (of both nothing was
  * delivered), or -errno. Descriptors that the callback did not take are closed. */
 int link_receive(struct link *l, void (*on_message)(void *data, const struct link_message *m),
 		 void *data);

@@ -66,6 +66,13 @@ int hold_send_all(struct keeper *k)
 	return 0;
 }
 
+void hold_each(const struct keeper *k,
+	       void (*on_held)(void *data, const struct link_hold *what, int fd), void *data)
+{
+	for (const struct held *h = k->held; h; h = h->next)
+		on_held(data, &h->what, h->fd);
+}
+
 void hold_done(struct keeper *k)
 {
 	while (k->held)

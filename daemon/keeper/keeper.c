@@ -131,7 +131,7 @@ static void send_snapshot(struct keeper *k)
 		if (table_name(&k->table, k->snapshot_next)[0] &&
 		    slot_send(k, k->snapshot_next, true) < 0)
 			return;
-	if (hold_send_all(k) < 0 || send_welcome(k) < 0)
+	if (hold_send_all(k) < 0 || upgrade_send_outcome(k) < 0 || send_welcome(k) < 0)
 		return; /* things held may be told twice */
 	k->snapshot_next = LINK_NO_SLOT;
 }
@@ -151,6 +151,7 @@ static void before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 		tell_signals(k);
 	}
 	parts_flush(k);
+	upgrade_turn(k);
 }
 
 /* Nothing to do: before_wait() does it. */
@@ -210,6 +211,23 @@ int keeper_booted(struct keeper *k)
 	return part_start(k, PART_LOGGER);
 }
 
+int keeper_resumed(struct keeper *k)
+{
+	int r = watch_connections(k);
+
+	if (r < 0) {
+		log_error("keeper", "cannot watch the control socket: %s", strerror(-r));
+		return -1;
+	}
+	parts_start_beat(k);
+	parts_note(k);
+	reap_children(k); /* who has ended meanwhile, and whose SIGCHLD nobody has read */
+	if (!k->parts[PART_LOGGER].pid)
+		return part_start(k, PART_LOGGER);
+	part_replace(&k->parts[PART_LOGGER]);
+	return 0;
+}
+
 int keeper_run(struct keeper *k)
 {
 	ev_prepare_init(&k->before_wait, before_wait);
@@ -222,7 +240,11 @@ int keeper_run(struct keeper *k)
 	parts_init(k);
 	notify_init(k);
 	store_init(k);
-	if (slots_init(k) < 0 || watch_signals(k) < 0 || part_start(k, PART_SUPERVISOR) < 0)
+	if (slots_init(k) < 0 || watch_signals(k) < 0)
+		return 1;
+	if (k->options->resume && resume(k) < 0)
+		return 1;
+	if (part_start(k, PART_SUPERVISOR) < 0 && !k->options->resume)
 		return 1;
 	ev_run(k->loop, 0);
 	keeper_tell_outcome(k, k->exit_status);

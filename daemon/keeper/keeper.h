@@ -20,6 +20,7 @@
  *   store.c      what systemd keeps for us: its descriptor store
  *   adopt.c      what an earlier keeper left
  *   pidinfo.c    processes that are not our children
+ *   upgrade.c, handoff.c, resume.c   another program takes our place
  *   reap.c       the one place that waits for children
  *   spawn.c, stage.c, spawn_child.c, clone3.c, table.c   see their headers
  *
@@ -51,6 +52,7 @@ struct keeper;
 struct server;
 struct held;
 struct report;
+struct upgrade;
 
 /* What the keeper knows of a slot and the table does not hold. */
 struct spawn_plan;
@@ -86,6 +88,7 @@ struct part {
 	ev_timer restart; /* a delayed start; at the end: the logger's time to drain */
 	ev_timer kill; /* of the abandoned one */
 	bool pinged; /* a PING is unanswered */
+	bool faulty; /* it was killed for what it has sent */
 	bool ready; /* has taken over since it was started… */
 	uint64_t ready_ns; /* … then; CLOCK_BOOTTIME */
 	unsigned early_deaths; /* in a row, that speak against it */
@@ -95,6 +98,7 @@ struct options {
 	char *const *argv; /* of fosterd: passed on to the supervisor */
 	bool daemonize;
 	int ready_fd; /* of the background: who waits there learns the outcome; -1 */
+	bool resume; /* an earlier program has handed everything over */
 };
 
 struct keeper {
@@ -106,6 +110,7 @@ struct keeper {
 	struct part parts[PART_MAX];
 	uint32_t snapshot_next; /* next slot of the snapshot; LINK_NO_SLOT: complete */
 	struct held *held;
+	struct upgrade *upgrade; /* the last, perhaps still under way; NULL: none */
 	unsigned n_server_spawns; /* asked of forkservers, not yet answered */
 	uint64_t acks; /* of this supervisor, carried out */
 
@@ -146,6 +151,9 @@ int keeper_run(struct keeper *k);
 /* Everything of LINK_BOOT is set up: watch connections, start the logger. 0 or -1 (logged). */
 int keeper_booted(struct keeper *k);
 
+/* Everything of an earlier program is ours again: the same; the logger is replaced. 0 or -1 (logged). */
+int keeper_resumed(struct keeper *k);
+
 /* A supervisor has taken over for the first time, or we end: whoever waits for the background to be
  * set up learns the outcome. */
 void keeper_tell_outcome(struct keeper *k, int status);
@@ -176,6 +184,9 @@ void part_expect(struct part *p); /* something was sent or waits: it should answ
 void part_send(struct part *p, const struct link_head *h, const struct link_part *parts, unsigned n,
 	       const int *fds, unsigned n_fds);
 void part_let_go(struct part *p); /* close its link: it exits by itself */
+void part_replace(struct part *p); /* the same; it is killed after a while; then comes another */
+void part_resume(struct part *p, pid_t pid, int link_fd); /* it was an earlier program's */
+void part_start_successor(struct part *p);
 void parts_flush(struct keeper *k);
 void parts_start_beat(struct keeper *k); /* systemd's watchdog, if it is enabled */
 void parts_finish(struct keeper *k); /* let both end; the loop ends with them */
@@ -198,6 +209,7 @@ void slot_ended(struct keeper *k, uint32_t slot, int status, const struct rusage
 void slot_lost(struct keeper *k, uint32_t slot);
 void slot_watch(struct keeper *k, uint32_t slot, bool on); /* its pidfd */
 void slot_watch_adopted(struct keeper *k, uint32_t slot, int pidfd); /* takes pidfd */
+void slot_watch_again(struct keeper *k, uint32_t slot, int pidfd); /* the same after an upgrade */
 void slot_report(struct keeper *k, uint32_t slot); /* at the end of the turn */
 void slots_send_reports(struct keeper *k);
 int slot_send(struct keeper *k, uint32_t slot, bool with_name);
@@ -212,7 +224,7 @@ int plan_fds(struct keeper *k, const struct link_message *m, const struct link_s
 
 /* The plan of a child of ours, one block to free(); of the message nothing but descriptors is needed
  * any more. 0, -EPROTO when the message is too short, or -ENOMEM. */
-int plan_read(const struct keeper *k, const struct link_message *m, const struct link_spawn *l,
+int plan_make(const struct keeper *k, const struct link_message *m, const struct link_spawn *l,
 	      const int *fds, unsigned n_fds, struct spawn_plan **ret);
 
 /* order.c */
@@ -226,16 +238,36 @@ void order_drop(struct keeper *k, uint32_t slot); /* what was begun is killed */
 pid_t order_pid(const struct keeper *k, uint32_t slot); /* begun and not claimed; 0: none */
 
 /* server.c */
-struct server *server_new(struct keeper *k, uint32_t slot, int *ret_child_end);
+struct server *server_new(struct keeper *k, uint32_t slot, int *ret_child_end); /* NULL: errno */
+/* One whose link we have; takes fd unless it returns NULL. */
+struct server *server_of_link(struct keeper *k, uint32_t slot, int fd, bool stays_parent);
+int server_link_fd(const struct server *s, uint32_t *ret_stays_parent);
+bool server_is_quiet(const struct server *s); /* nothing waits to be sent */
 void server_free(struct keeper *k, uint32_t slot); /* its forkserver has ended */
 int server_spawn(struct keeper *k, uint32_t slot, const struct link_message *m,
 		 const struct link_spawn *plan, const int *fds, unsigned n_fds);
 void server_reap(struct keeper *k, uint32_t slot, uint64_t incarnation);
 
+/* upgrade.c: another program takes our place, see there. path "": the one that is installed */
+void upgrade_begin(struct keeper *k, const char *id, const char *path);
+bool upgrade_lets_go(const struct keeper *k); /* the supervisor that ends gets no successor */
+void upgrade_turn(struct keeper *k); /* at the end of each turn */
+bool upgrade_is_checker(const struct keeper *k, pid_t pid);
+const char *upgrade_id(const struct keeper *k); /* of the last; NULL: none */
+int upgrade_send_outcome(struct keeper *k); /* of the last; part of the snapshot */
+int upgrade_done(struct keeper *k, const char *id); /* we are the new program. 0 or -ENOMEM */
+
+/* resume.c: the new program's side. 0 or -1 (logged) */
+int resume_prepare(struct keeper *k, int state_fd); /* before anything else is opened */
+int resume(struct keeper *k);
+int resume_check(void); /* --check-state: exit status */
+
 /* hold.c */
 void hold_add(struct keeper *k, const struct link_hold *what, int fd); /* takes fd */
 void hold_drop(struct keeper *k, const struct link_hold *what);
 int hold_send_all(struct keeper *k);
+void hold_each(const struct keeper *k,
+	       void (*on_held)(void *data, const struct link_hold *what, int fd), void *data);
 void hold_done(struct keeper *k);
 
 /* notify.c: as sd_notify(3), never waiting */
@@ -244,6 +276,7 @@ void notify(const char *text);
 /* Leave a copy of fd in the descriptor store. 0, -EAGAIN: try again later, or another -errno. */
 int notify_store(const char *name, int fd);
 void notify_remove(const char *name);
+bool notify_is_idle(void); /* nothing is kept */
 
 /* reap.c */
 void reap_slot(struct keeper *k, uint32_t slot); /* its pidfd is readable: record its end */

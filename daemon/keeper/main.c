@@ -14,6 +14,7 @@
 #include "daemon/base/loop.h"
 #include "daemon/base/mem.h"
 #include "daemon/base/proc.h"
+#include "daemon/keeper/handoff.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/store.h"
@@ -160,30 +161,53 @@ static int check_only(char **argv)
 	return 1;
 }
 
-static bool asks_for_check(char **argv)
+static bool has_argument(char **argv, const char *wanted)
 {
 	for (char **a = argv + 1; *a; a++)
-		if (strcmp(*a, "--check") == 0 || strcmp(*a, "--help-config") == 0)
+		if (strcmp(*a, wanted) == 0)
 			return true;
 	return false;
+}
+
+/* Left by the program that we replace (upgrade.c); nobody else is to see it. */
+static int state_fd(void)
+{
+	const char *number = getenv(HANDOFF_ENV);
+	int fd = number ? (int)strtol(number, NULL, 10) : -1;
+
+	unsetenv(HANDOFF_ENV);
+	return fd;
+}
+
+static int note_given(struct keeper *k)
+{
+	k->inherit = note_inherited();
+	store_open();
+	return getrlimit(RLIMIT_NOFILE, &k->nofile) < 0 ? -errno : 0;
+}
+
+/* Ours may lead elsewhere later. Above the range that spawn_init() takes. */
+static int keep_stdio(struct keeper *k)
+{
+	k->stdout_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	k->stderr_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	return k->stdout_fd < 0 || k->stderr_fd < 0 ? -errno : 0;
 }
 
 static int prepare(struct keeper *k)
 {
 	int r;
 
-	k->inherit = note_inherited();
-	store_open();
-	r = spawn_init();
+	r = k->options->resume ? resume_prepare(k, state_fd()) : note_given(k);
+	if (r == 0)
+		r = spawn_init();
+	if (r == 0 && !k->options->resume)
+		r = keep_stdio(k);
 	if (r < 0)
 		return r;
 	k->null_fd = spawn_null_fd();
-	k->stdout_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-	k->stderr_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	k->loop = loop_new();
-	if (k->stdout_fd < 0 || k->stderr_fd < 0 || !k->loop)
-		return -errno;
-	if (getrlimit(RLIMIT_NOFILE, &k->nofile) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+	if (!k->loop || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return -errno;
 	return 0;
 }
@@ -201,14 +225,18 @@ int main(int argc, char **argv)
 
 	options.argv = argv;
 	k.started_ns = clock_boot_ns();
+	prctl(PR_SET_NAME, "fosterd"); /* whatever the file is called */
+	if (has_argument(argv, "--check-state"))
+		return resume_check();
 	open_missing_stdio();
+	options.resume = getenv(HANDOFF_ENV);
 	if (!parse(argc, argv, &options))
 		return 2;
-	if (asks_for_check(argv))
+	if (has_argument(argv, "--check") || has_argument(argv, "--help-config"))
 		return check_only(argv);
 	reset_signals();
 	log_init(NULL);
-	r = options.daemonize ? go_to_background(&options) : 0;
+	r = options.daemonize && !options.resume ? go_to_background(&options) : 0;
 	if (r == 0)
 		r = prepare(&k);
 	if (r < 0) {

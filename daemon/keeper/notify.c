@@ -118,3 +118,8 @@ void notify_remove(const char *name)
 	snprintf(text, sizeof text, "FDSTOREREMOVE=1\nFDNAME=%s", name);
 	notify(text);
 }
+
+bool notify_is_idle(void)
+{
+	return !state.n_kept;
+}

@@ -118,7 +118,7 @@ void order_begin(struct keeper *k, uint32_t slot, int status)
 					.n_fds = o->cgroup_fd >= 0 };
 
 	o->spawned_ns = clock_boot_ns();
-	if (plan_fds(k, &m, l, fds, &n_fds) < 0 || plan_read(k, &m, l, fds, n_fds, &plan) < 0 ||
+	if (plan_fds(k, &m, l, fds, &n_fds) < 0 || plan_make(k, &m, l, fds, n_fds, &plan) < 0 ||
 	    spawn(plan, &o->life, &fail) < 0) {
 		forget(k, slot); /* the SPAWN will say why */
 		return;

@@ -124,6 +124,14 @@ static int receive(struct part *p, int datagrams)
 	return r;
 }
 
+/* Our programs were replaced, and nobody has told us: without a supervisor nobody could. */
+static void replaced_behind_us(const struct part *p)
+{
+	log_warning("keeper", "the %s is of another version; fosterd goes over to that, too",
+		    p->name);
+	upgrade_begin(p->keeper, "", "");
+}
+
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct part *p = w->data;
@@ -133,10 +141,13 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	(void)revents;
 	if (r == -EPROTO)
 		log_error("keeper", "the %s sent bytes that are no message", p->name);
-	if (r == 0 || r == -EPROTO) {
+	if (r == -EPROTONOSUPPORT)
+		replaced_behind_us(p);
+	if (r == 0 || r == -EPROTO || r == -EPROTONOSUPPORT) {
 		close_link(p);
 		if (p->pid > 0) /* without its link it is of no use */
 			kill(p->pid, SIGKILL);
+		p->faulty = r < 0;
 	}
 }
 
@@ -160,6 +171,8 @@ static bool is_of_its_own_making(int number)
 
 static bool speaks_against(const struct part *p, int status)
 {
+	if (p->faulty)
+		return true;
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
 		return false;
 	if (!p->ready)
@@ -168,7 +181,7 @@ static bool speaks_against(const struct part *p, int status)
 	       clock_boot_ns() - p->ready_ns < EARLY_NS;
 }
 
-static void start_successor(struct part *p)
+void part_start_successor(struct part *p)
 {
 	struct keeper *k = p->keeper;
 
@@ -200,6 +213,8 @@ void part_ended(struct keeper *k, struct part *p, int status)
 {
 	char how[64];
 
+	bool was_let_go = p->link->fd < 0;
+
 	p->pid = 0;
 	ev_timer_stop(k->loop, &p->restart);
 	if (p->link->fd >= 0 && !k->finishing)
@@ -209,6 +224,8 @@ void part_ended(struct keeper *k, struct part *p, int status)
 		break_when_alone(k);
 		return;
 	}
+	if (id_of(p) == PART_SUPERVISOR && upgrade_lets_go(k))
+		return;
 	if (id_of(p) == PART_SUPERVISOR && k->replace_supervisor) {
 		k->replace_supervisor = false;
 		part_start(k, PART_SUPERVISOR);
@@ -220,24 +237,29 @@ void part_ended(struct keeper *k, struct part *p, int status)
 		return;
 	}
 	describe(status, how, sizeof how);
-	log_warning(p->name, "%s, starting its successor", how);
-	start_successor(p);
+	log_line(was_let_go && status == 0 ? LOG_DEBUG : LOG_WARNING, p->name,
+		 "%s, starting its successor", how);
+	part_start_successor(p);
 }
 
 /* End of file on its link tells a part to finish: the logger drains every pipe first. Who takes too
  * long is killed (on_restart()). */
+void part_replace(struct part *p)
+{
+	struct keeper *k = p->keeper;
+
+	if (p->link->fd >= 0)
+		(void)link_flush(p->link);
+	close_link(p);
+	ev_timer_stop(k->loop, &p->restart);
+	ev_timer_set(&p->restart, LAST_WORDS_S, 0.);
+	ev_timer_start(k->loop, &p->restart);
+}
+
 void parts_finish(struct keeper *k)
 {
-	for (int i = 0; i < PART_MAX; i++) {
-		struct part *p = &k->parts[i];
-
-		if (p->link->fd >= 0)
-			(void)link_flush(p->link);
-		close_link(p);
-		ev_timer_stop(k->loop, &p->restart);
-		ev_timer_set(&p->restart, LAST_WORDS_S, 0.);
-		ev_timer_start(k->loop, &p->restart);
-	}
+	for (int i = 0; i < PART_MAX; i++)
+		part_replace(&k->parts[i]);
 	break_when_alone(k);
 }
 
@@ -322,7 +344,7 @@ static void replace_hung(struct part *p)
 	p->pid = 0;
 	p->early_deaths = p->ready ? 0 : p->early_deaths + 1;
 	if (!p->keeper->finishing)
-		start_successor(p);
+		part_start_successor(p);
 }
 
 static void on_kill(struct ev_loop *loop, ev_timer *w, int revents)
@@ -467,8 +489,7 @@ int part_start(struct keeper *k, enum part_id id)
 		ev_timer_start(k->loop, &p->restart);
 		return -1;
 	}
-	p->ready = false;
-	p->pinged = false;
+	p->ready = p->pinged = p->faulty = false;
 	ev_io_set(&p->on_readable, ours, EV_READ);
 	ev_io_set(&p->on_writable, ours, EV_WRITE);
 	ev_io_start(k->loop, &p->on_readable);
@@ -476,6 +497,15 @@ int part_start(struct keeper *k, enum part_id id)
 		introduce_logger(k);
 	part_expect(p);
 	return 0;
+}
+
+void part_resume(struct part *p, pid_t pid, int link_fd)
+{
+	p->pid = pid;
+	p->ready = true;
+	p->ready_ns = clock_boot_ns();
+	if (link_fd >= 0)
+		link_init(p->link, link_fd);
 }
 
 void parts_init(struct keeper *k)

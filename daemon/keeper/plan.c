@@ -72,7 +72,7 @@ static struct spawn_plan *new_plan(const struct link_message *m, size_t n_pointe
 	return p;
 }
 
-int plan_read(const struct keeper *k, const struct link_message *m, const struct link_spawn *l,
+int plan_make(const struct keeper *k, const struct link_message *m, const struct link_spawn *l,
 	      const int *fds, unsigned n_fds, struct spawn_plan **ret)
 {
 	size_t at = sizeof *l, n = (size_t)l->n_path + l->n_argv + l->n_env + 3;

@@ -111,7 +111,7 @@ static bool is_ours(const struct keeper *k, pid_t pid)
 	for (int i = 0; i < PART_MAX; i++)
 		if (k->parts[i].pid == pid || k->parts[i].abandoned == pid)
 			return true;
-	return pidset_has(&known, pid);
+	return upgrade_is_checker(k, pid) || pidset_has(&known, pid);
 }
 
 static void reap_orphan(struct keeper *k, pid_t pid)

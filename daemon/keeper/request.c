@@ -108,6 +108,15 @@ static void on_leave(struct keeper *k, const struct link_message *m)
 	k->exit_status = f ? f->status : 1;
 }
 
+static void on_upgrade(struct keeper *k, const struct link_message *m)
+{
+	size_t at = 0;
+	const char *id = link_take_str(m, &at), *path = id ? link_take_str(m, &at) : NULL;
+
+	if (path)
+		upgrade_begin(k, id, path);
+}
+
 static void on_adopt(struct keeper *k, const struct link_message *m)
 {
 	size_t at = 0;
@@ -219,6 +228,9 @@ void on_request(void *data, const struct link_message *m)
 		return;
 	case LINK_LEAVE:
 		on_leave(k, m);
+		return;
+	case LINK_UPGRADE:
+		on_upgrade(k, m);
 		return;
 	case LINK_FINISH:
 		on_finish(k, m);

@@ -159,7 +159,7 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	while (r == 1);
 	if (r != -EAGAIN) /* its end, if this is it, is seen by its pidfd */
 		ev_io_stop(loop, w);
-	if (r == -EPROTO)
+	if (r == -EPROTO || r == -EPROTONOSUPPORT)
 		log_error(table_name(&s->keeper->table, s->slot), "does not speak version %d",
 			  LINK_VERSION);
 }
@@ -176,23 +176,47 @@ static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
 
 /* ---- what it is told ------------------------------------------------------------------------- */
 
-struct server *server_new(struct keeper *k, uint32_t slot, int *ret_child_end)
+struct server *server_of_link(struct keeper *k, uint32_t slot, int fd, bool stays_parent)
 {
 	struct server *s = malloc(sizeof *s);
-	int ours;
 
-	if (!s || link_pair(&ours, ret_child_end) < 0) {
-		free(s);
+	if (!s)
 		return NULL;
-	}
 	s->keeper = k;
 	s->slot = slot;
-	s->stays_parent = false;
-	link_init(&s->link, ours);
-	ev_io_init(&s->on_readable, on_readable, ours, EV_READ);
-	ev_io_init(&s->on_writable, on_writable, ours, EV_WRITE);
+	s->stays_parent = stays_parent;
+	link_init(&s->link, fd);
+	ev_io_init(&s->on_readable, on_readable, fd, EV_READ);
+	ev_io_init(&s->on_writable, on_writable, fd, EV_WRITE);
 	ev_io_start(k->loop, &s->on_readable);
 	return s;
+}
+
+struct server *server_new(struct keeper *k, uint32_t slot, int *ret_child_end)
+{
+	struct server *s;
+	int ours;
+
+	if (link_pair(&ours, ret_child_end) < 0)
+		return NULL;
+	s = server_of_link(k, slot, ours, false);
+	if (!s) {
+		close(ours);
+		close_fd(ret_child_end);
+		errno = ENOMEM;
+	}
+	return s;
+}
+
+int server_link_fd(const struct server *s, uint32_t *ret_stays_parent)
+{
+	*ret_stays_parent = s->stays_parent;
+	return s->link.fd;
+}
+
+bool server_is_quiet(const struct server *s)
+{
+	return !link_pending(&s->link);
 }
 
 int server_spawn(struct keeper *k, uint32_t slot, const struct link_message *m,

@@ -136,6 +136,14 @@ void slot_watch_adopted(struct keeper *k, uint32_t slot, int pidfd)
 	ev_io_start(k->loop, &s->on_pidfd);
 }
 
+/* Of one that has ended only what is adopted keeps a pidfd, and nothing is to come from it. */
+void slot_watch_again(struct keeper *k, uint32_t slot, int pidfd)
+{
+	slot_watch_adopted(k, slot, pidfd);
+	if (table_facts(&k->table, slot)->state != LINK_SLOT_LIVE)
+		slot_watch(k, slot, false);
+}
+
 void slot_executed(struct keeper *k, uint32_t slot, pid_t pid, int pidfd, uint32_t flags)
 {
 	struct link_slot f = *table_facts(&k->table, slot);
@@ -402,7 +410,7 @@ static void carry_out(struct keeper *k, const struct link_message *m, const stru
 			slot_failed(k, slot, LINK_STEP_SERVER, -r);
 		return;
 	}
-	r = plan_read(k, m, l, fds, n_fds, &plan);
+	r = plan_make(k, m, l, fds, n_fds, &plan);
 	if (r == 0 && l->flags & LINK_SPAWN_SERVER) {
 		k->slots[slot].server = server_new(k, slot, &server_end);
 		r = k->slots[slot].server ? 0 : -errno;

@@ -17,22 +17,31 @@ static_assert(sizeof(struct table_header) % 8 == 0, "records are aligned");
 static_assert(sizeof(struct table_header) == 368, "the layout of the header is versioned");
 static_assert(sizeof(struct table_record) == 304, "the layout of a record is versioned");
 
-int table_create(struct table *t, int directory_fd, const char *name)
+static int map_file(struct table *t, int fd)
 {
-	void *map;
+	void *map = mmap(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	unlinkat(directory_fd, name, 0);
-	auto_close int fd = openat(directory_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, TABLE_BYTES) < 0)
-		return -errno;
-	map = mmap(NULL, TABLE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
 	t->header = map;
 	t->records = (struct table_record *)(t->header + 1);
 	t->long_names = (char(*)[TABLE_NAME_BYTES])(t->records + TABLE_SLOTS);
+	t->fd = fd;
+	return 0;
+}
+
+int table_create(struct table *t, int directory_fd, const char *name)
+{
+	int r;
+
+	unlinkat(directory_fd, name, 0);
+	auto_close int fd = openat(directory_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, TABLE_BYTES) < 0)
+		return -errno;
+	r = map_file(t, fd);
+	if (r < 0)
+		return r;
+	take_fd(fd);
 	*t->header = (struct table_header){
 		.magic = TABLE_MAGIC,
 		.version = TABLE_VERSION,
@@ -43,6 +52,16 @@ int table_create(struct table *t, int directory_fd, const char *name)
 	};
 	table_here(t->header->boot_id, &t->header->pid_namespace);
 	return 0;
+}
+
+int table_map(struct table *t, int fd)
+{
+	int r = map_file(t, fd);
+
+	for (uint32_t slot = 0; r == 0 && slot < TABLE_SLOTS; slot++)
+		if (t->records[slot].use != TABLE_FREE)
+			t->used_max = slot + 1;
+	return r;
 }
 
 void table_here(char boot_id[TABLE_BOOT_ID_BYTES], uint64_t *ret_pid_namespace)

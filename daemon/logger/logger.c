@@ -114,6 +114,17 @@ static void on_link_writable(struct ev_loop *loop, struct ev_io *io, int events)
 	flush(ev_userdata(loop));
 }
 
+/* Fosterd's programs were replaced while it runs: it must hear of it to go over to the new ones, and any
+ * message of ours says so. */
+static void say_version(struct logger *l)
+{
+	struct link_head h = { .type = LINK_PONG };
+
+	log_error("link", "fosterd speaks another version of messages than %d", LINK_VERSION);
+	(void)link_send(&l->link, &h, NULL, 0, NULL, 0);
+	(void)link_flush(&l->link);
+}
+
 static void on_link(struct ev_loop *loop, struct ev_io *io, int events)
 {
 	struct logger *l = ev_userdata(loop);
@@ -126,6 +137,8 @@ static void on_link(struct ev_loop *loop, struct ev_io *io, int events)
 		if (r == -EPROTO)
 			log_error("link", "a message of the keeper is not well formed");
 	}
+	if (r == -EPROTONOSUPPORT)
+		say_version(l);
 	if (r > 0 || r == -EPROTO || r == -EAGAIN)
 		flush(l);
 	else

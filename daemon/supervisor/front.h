@@ -67,6 +67,9 @@ front_method method_define;
 /* rpc_config.c */
 front_method method_reread, method_update;
 
+/* rpc_upgrade.c */
+front_method method_upgrade;
+
 /* logs.c, events.c */
 front_method method_open_log, method_read_log, method_events;
 

@@ -195,6 +195,15 @@ static void on_failed(struct supervisor *s, const struct link_message *m)
 		process_tell_reason(p, m->head->incarnation, text);
 }
 
+static void on_upgraded(struct supervisor *s, const struct link_message *m)
+{
+	size_t at = 0;
+	const char *id = link_take_str(m, &at), *words = id ? link_take_str(m, &at) : NULL;
+
+	if (words)
+		upgrade_outcome(s, id, words);
+}
+
 static void send_pong(struct supervisor *s)
 {
 	struct link_head h = { .type = LINK_PONG };
@@ -240,6 +249,9 @@ static void on_message(void *data, const struct link_message *m)
 		break;
 	case LINK_SYNCED:
 		sync_answered(s, m->head->incarnation);
+		break;
+	case LINK_UPGRADED:
+		on_upgraded(s, m);
 		break;
 	case LINK_REFUSED:
 		on_refused(s, m);

@@ -69,6 +69,7 @@ const struct rpc_method methods_table[] = {
 	{ ERRORS_PREFIX "Reread", ADMIN, method_reread },
 	{ ERRORS_PREFIX "Update", ADMIN, method_update },
 	{ ERRORS_PREFIX "Shutdown", ADMIN, method_shutdown },
+	{ ERRORS_PREFIX "Upgrade", ADMIN, method_upgrade },
 };
 const size_t methods_count = ARRAY_SIZE(methods_table);
 

@@ -87,6 +87,11 @@ struct supervisor {
 	struct subscriber *subscribers;
 	struct sync *syncs; /* calls that wait for the logger */
 	struct front *front; /* of rpc_methods.c */
+	struct {
+		char id[129], words[512]; /* the last; why it was refused */
+		bool under_way;
+		struct upgrade_call *calls; /* that wait for its outcome */
+	} upgrade;
 
 	int exit_status;
 	bool reload_due;
@@ -216,6 +221,7 @@ void events_publish(struct supervisor *s, const struct process *p, enum process_
 		    enum process_state to);
 void waiters_check(struct process *p); /* after each change of state */
 void waiters_gone(struct process *p); /* the process is about to be forgotten */
+void upgrade_outcome(struct supervisor *s, const char *id, const char *words); /* "": done */
 void waiters_shutdown(struct supervisor *s); /* answer all that wait for ends: we leave */
 
 #endif

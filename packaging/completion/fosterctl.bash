@@ -60,6 +60,7 @@ _fosterctl_options()
 	wait) echo "-s -o -q -h --socket --output --quiet --help --timeout --any" ;;
 	tail) echo "-s -o -q -h --socket --output --quiet --help -f --follow -n --lines" ;;
 	shutdown) echo "-s -o -q -h --socket --output --quiet --help --no-wait" ;;
+	upgrade) echo "-s -o -q -h --socket --output --quiet --help --binary" ;;
 	*) echo "-s -o -q -h --socket --output --quiet --help" ;;
 	esac
 }
@@ -79,7 +80,7 @@ _fosterctl_option_argument()
 	local prev=$1 cur=$2
 
 	case $prev in
-	-s | --socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	-s | --socket | --binary) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	-d | --directory) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
 	-u | --user) mapfile -t COMPREPLY < <(compgen -u -- "$cur") ;;
 	-o | --output) _fosterctl_reply "$cur" "table plain json" ;;
@@ -115,7 +116,7 @@ _fosterctl_operand()
 }
 
 _fosterctl_commands='status start run poll wait stop terminate kill restart signal pid show tree why
-	forget tail events check reread update reload ping pong version shutdown help'
+	forget tail events check reread update reload ping pong version shutdown upgrade help'
 
 _fosterctl()
 {

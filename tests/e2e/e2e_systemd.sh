@@ -182,6 +182,18 @@ ctl -q start free && is "$(boot_run sed -n 's/^PPid:\t//p' "/proc/$(ctl pid free
 	await stored_is 1
 ok "its next life is fosterd's own child again"
 
+keeper=$(property MainPID)
+free=$(ctl pid free)
+tied=$(ctl pid tied)
+supervisor=$(ctl pid supervisor)
+ctl -q upgrade && is "$(property MainPID)" "$keeper" && is "$(property ActiveState)" active &&
+	is "$(ctl pid tied)" "$tied" && is "$(ctl pid free)" "$free" && [ "$(ctl pid supervisor)" != "$supervisor" ]
+ok "an upgrade is no event to systemd"
+
+free=$(ctl pid free)
+sd restart foster.service && adopted && stored_is 1
+ok "and its descriptor store is still right"
+
 # ---- watchdog --------------------------------------------------------------------------------------
 
 boot_run mkdir -p /etc/systemd/system/foster.service.d

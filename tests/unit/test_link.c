@@ -163,7 +163,7 @@ static void bytes_that_are_no_message_are_refused_whole(void **state)
 	h.size = sizeof h;
 	h.version = LINK_VERSION + 1;
 	assert_int_equal(send(e->ours.fd, &h, sizeof h, 0), sizeof h);
-	assert_int_equal(link_receive(&e->theirs, on_message, &s), -EPROTO);
+	assert_int_equal(link_receive(&e->theirs, on_message, &s), -EPROTONOSUPPORT);
 	h.version = LINK_VERSION;
 	h.fds = 1; /* which did not come */
 	assert_int_equal(send(e->ours.fd, &h, sizeof h, 0), sizeof h);
