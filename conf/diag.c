@@ -85,12 +85,10 @@ static int compare_problems(const void *a, const void *b)
 	return strcmp(p->text, q->text);
 }
 
-void diag_sort(struct conf_diag *d, size_t first)
+static void sort(struct conf_diag *d, size_t first)
 {
 	size_t kept = first;
 
-	if (d->n_problems <= first)
-		return;
 	qsort(d->problems + first, d->n_problems - first, sizeof *d->problems, compare_problems);
 	for (size_t i = first; i < d->n_problems; i++) {
 		const struct conf_problem *p = &d->problems[i];
@@ -101,6 +99,15 @@ void diag_sort(struct conf_diag *d, size_t first)
 			d->problems[kept++] = *p;
 	}
 	d->n_problems = kept;
+}
+
+void diag_end(struct conf_diag *d, size_t first, int err)
+{
+	if (err == -ENOMEM)
+		while (d->n_problems > first)
+			d->n_fatal -= d->problems[--d->n_problems].fatal;
+	else if (d->n_problems > first)
+		sort(d, first);
 }
 
 char *conf_problem_text(const struct conf_problem *p)

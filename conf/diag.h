@@ -21,7 +21,8 @@ void diag_error(struct conf_diag *d, const struct diag_where *w, const char *for
 void diag_warn(struct conf_diag *d, const struct diag_where *w, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Put the problems from number first on in the order of files and lines, each once. */
-void diag_sort(struct conf_diag *d, size_t first);
+/* The work that began with first problems comes to err: put its own in the order of files and lines, each
+ * once. Without memory there are none: what was found then may not be so. */
+void diag_end(struct conf_diag *d, size_t first, int err);
 
 #endif

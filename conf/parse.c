@@ -161,7 +161,7 @@ int parse_end(struct build *b, size_t first_problem, size_t fatal_before, struct
 		err = b->ini.err ? b->ini.err : b->pool.err;
 	if (!err)
 		err = b->diag->err;
-	diag_sort(b->diag, first_problem);
+	diag_end(b->diag, first_problem, err);
 	if (!err && b->diag->n_fatal > fatal_before)
 		err = -EINVAL;
 	if (!err)

@@ -150,6 +150,25 @@ static int read_matches(struct reader *r, glob_t *g)
 	return result;
 }
 
+/* A directory that is not there has no matches; of one that cannot be read nobody knows. */
+static int glob_errno;
+
+static int on_glob_error(const char *path, int err)
+{
+	(void)path;
+	glob_errno = err;
+	return err != ENOENT && err != ENOTDIR;
+}
+
+static int refuse_pattern(struct reader *r, const struct diag_where *w, const char *pattern)
+{
+	if (glob_errno == ENOMEM)
+		return -ENOMEM;
+	diag_error(r->diag, w, "files: a directory of '%s' cannot be read: %s", pattern,
+		   strerror(glob_errno));
+	return -EINVAL;
+}
+
 /* The pattern's path as read: relative to the main file, as that was given. */
 static int read_pattern(struct reader *r, const char *pattern, const struct diag_where *w)
 {
@@ -163,13 +182,13 @@ static int read_pattern(struct reader *r, const char *pattern, const struct diag
 	buf_add_str(&full, pattern);
 	if (buf_error(&full))
 		return -ENOMEM;
-	err = glob(full.data, GLOB_NOSORT | GLOB_NOESCAPE, NULL, &g);
+	err = glob(full.data, GLOB_NOSORT | GLOB_NOESCAPE, on_glob_error, &g);
 	if (err == GLOB_NOMATCH)
 		diag_warn(r->diag, w, "files: nothing matches '%s'", full.data);
 	else if (err == GLOB_NOSPACE)
 		err = -ENOMEM;
 	else if (err)
-		err = refuse(r, w, "files: a directory could not be read");
+		err = refuse_pattern(r, w, full.data);
 	else
 		err = read_matches(r, &g);
 	globfree(&g);
@@ -246,7 +265,7 @@ int conf_read(const char *path, const char *const *env, struct conf_sources **re
 		err = read_includes(&r);
 	if (!err && diag->err)
 		err = diag->err;
-	diag_sort(diag, first_problem);
+	diag_end(diag, first_problem, err);
 	if (err) {
 		conf_sources_free(r.sources);
 		return err;
