@@ -38,13 +38,18 @@ int process_ask_start(struct process *p, const struct process_asker *who)
 
 static int ask_down(struct process *p, const struct process_asker *who, enum process_event ev)
 {
-	bool was_to_start = process_is_to_start(p);
+	bool was_to_start = process_is_to_start(p), waited = p->wait_parent;
 
 	p->want_up = false;
 	p->wait_parent = false;
 	p->events_due &= ~(1U << PROCESS_EV_START);
-	if (!process_state_is_up(p->state) && !was_to_start)
+	if (!process_state_is_up(p->state) && !was_to_start) {
+		if (waited) { /* a successor would let it wait on */
+			p->asker = *who;
+			process_send_note(p);
+		}
 		return -EALREADY;
+	}
 	if (p->state == PROCESS_EXITED) /* its spawn would have done so */
 		process_acknowledge(p);
 	p->asker = *who;

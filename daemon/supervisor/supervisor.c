@@ -112,6 +112,17 @@ static void fail_boot(struct supervisor *s, const char *what, int err)
 	s->exit_status = 1;
 	ev_break(s->loop, EVBREAK_ALL);
 }
+/* What is configured and not there, or was named and not begun when our predecessor died. */
+static void add_or_begin(struct supervisor *s, const struct conf_process *def)
+{
+	struct process *p = process_find(s, def->full_name);
+
+	if (!p)
+		supervisor_add(s, def);
+	else if (!p->incarnation && p->asker.kind == ASKED_NOBODY && def->program->autostart)
+		(void)process_ask_start(p, &foster);
+}
+
 
 void supervisor_welcome(struct supervisor *s)
 {
@@ -138,8 +149,7 @@ void supervisor_welcome(struct supervisor *s)
 	take_over(s);
 	reload_step_forward(s, next);
 	for (size_t i = 0; i < s->conf->n_processes; i++)
-		if (!process_find(s, s->conf->processes[i].full_name))
-			supervisor_add(s, &s->conf->processes[i]);
+		add_or_begin(s, &s->conf->processes[i]);
 	r = methods_start(s);
 	if (r < 0) {
 		fail_boot(s, "serve the control socket", -r);

@@ -137,6 +137,28 @@ static void names_and_pids_stay(void **state)
 	fixture_down(f);
 }
 
+static void a_start_of_many_goes_on_with_the_next_supervisor(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+
+	/* READY=1 is told when all are named, and few are begun. */
+	fixture_up(f, "[program:x]\nnumprocs = 1000\nprocess_name = x%(process_num)d\n"
+		      "startsecs = 0\ncommand = @child@ say @dir@/said up hold\n"
+		      "[program:down]\nautostart = false\ncommand = @child@ hold\n"
+		      "[program:waits]\nparent = down\nstartsecs = 0\ncommand = @child@ hold\n");
+	pid_t supervisor = supervisor_now(f);
+	fixture_kill(supervisor, SIGKILL);
+	for (int i = 0; i < 1000; i++)
+		fixture_expect_line(f, said, "up");
+	fixture_new_supervisor(f, supervisor);
+	assert_string_equal(fixture_state(f, "down"), "STOPPED");
+	fixture_ctl_is(f, 0, NULL, "", "start", "down");
+	fixture_until(f, "waits", "RUNNING");
+	fixture_expect_silence(f, said); /* each once */
+	fixture_down(f);
+}
+
 static const char *reason(struct fixture *f, const char *name)
 {
 	const char *words = json_string_value(json_object_get(fixture_show(f, name), "reason"));
@@ -354,6 +376,7 @@ int main(void)
 		fixture_test(restarts_go_on_and_are_counted),
 		fixture_test(whoever_waits_is_told),
 		fixture_test(names_and_pids_stay),
+		fixture_test(a_start_of_many_goes_on_with_the_next_supervisor),
 		fixture_test(it_is_known_why_something_does_not_run),
 		fixture_test(a_kept_configuration_that_is_damaged_is_read_anew),
 		fixture_test(a_shutdown_goes_on_when_the_supervisor_is_killed),
