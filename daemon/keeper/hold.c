@@ -22,23 +22,24 @@ static struct held **find(struct keeper *k, const struct link_hold *what)
 	return h;
 }
 
-void hold_add(struct keeper *k, const struct link_hold *what, int fd)
+int hold_add(struct keeper *k, const struct link_hold *what, int fd)
 {
 	struct held **place = find(k, what);
 	struct held *h;
 
 	if (*place) { /* the request was repeated */
 		close(fd);
-		return;
+		return 0;
 	}
 	h = malloc(sizeof *h);
 	if (!h) {
 		log_error("keeper", "cannot hold %.64s: %s", what->name, strerror(ENOMEM));
 		close(fd);
-		return;
+		return -ENOMEM;
 	}
 	*h = (struct held){ .what = *what, .fd = fd };
 	*place = h;
+	return 0;
 }
 
 void hold_drop(struct keeper *k, const struct link_hold *what)

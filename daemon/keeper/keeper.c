@@ -230,6 +230,8 @@ int keeper_resumed(struct keeper *k)
 
 int keeper_run(struct keeper *k)
 {
+	int r;
+
 	ev_prepare_init(&k->before_wait, before_wait);
 	k->before_wait.data = k;
 	ev_prepare_start(k->loop, &k->before_wait);
@@ -240,9 +242,12 @@ int keeper_run(struct keeper *k)
 	parts_init(k);
 	notify_init(k);
 	store_init(k);
-	if (slots_init(k) < 0 || watch_signals(k) < 0)
-		return 1;
-	if (k->options->resume && resume(k) < 0)
+	r = slots_init(k);
+	if (r == 0)
+		r = watch_signals(k);
+	if (r < 0)
+		log_error("fosterd", "cannot start: %s", strerror(-r));
+	if (r < 0 || (k->options->resume && resume(k) < 0))
 		return 1;
 	if (part_start(k, PART_SUPERVISOR) < 0 && !k->options->resume)
 		return 1;

@@ -263,7 +263,8 @@ int resume(struct keeper *k);
 int resume_check(void); /* --check-state: exit status */
 
 /* hold.c */
-void hold_add(struct keeper *k, const struct link_hold *what, int fd); /* takes fd */
+int hold_add(struct keeper *k, const struct link_hold *what,
+	     int fd); /* takes fd; 0 or -ENOMEM (logged) */
 void hold_drop(struct keeper *k, const struct link_hold *what);
 int hold_send_all(struct keeper *k);
 void hold_each(const struct keeper *k,

@@ -16,6 +16,7 @@
 #include "daemon/base/proc.h"
 #include "daemon/keeper/handoff.h"
 #include "daemon/keeper/keeper.h"
+#include "daemon/keeper/loopmem.h"
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/store.h"
 
@@ -69,7 +70,7 @@ static bool parse(int argc, char **argv, struct options *o)
 }
 
 /* Descriptors above 2 that we were given without close-on-exec: start method fork passes them on,
- * nobody else gets them. Those of systemd's socket activation are for us. */
+ * nobody else gets them. Those of systemd's socket activation are for us. NULL: errno. */
 static int *note_inherited(void)
 {
 	static int fds[SPAWN_INHERIT_MAX + 1];
@@ -79,6 +80,8 @@ static int *note_inherited(void)
 	struct dirent *e;
 	size_t n = 0;
 
+	if (!d && errno == ENOMEM)
+		return NULL;
 	(void)getrlimit(RLIMIT_NOFILE, &most);
 	while (d && (e = readdir(d))) {
 		int fd = (int)strtol(e->d_name, NULL, 10); /* "." and ".." are 0 */
@@ -182,6 +185,8 @@ static int state_fd(void)
 static int note_given(struct keeper *k)
 {
 	k->inherit = note_inherited();
+	if (!k->inherit)
+		return -errno;
 	store_open();
 	return getrlimit(RLIMIT_NOFILE, &k->nofile) < 0 ? -errno : 0;
 }
@@ -203,6 +208,8 @@ static int prepare(struct keeper *k)
 		r = spawn_init();
 	if (r == 0 && !k->options->resume)
 		r = keep_stdio(k);
+	if (r == 0)
+		r = loopmem_init();
 	if (r < 0)
 		return r;
 	k->null_fd = spawn_null_fd();

@@ -86,6 +86,18 @@ void notify_init(struct keeper *k)
 	state.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
+static void keep(const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy) {
+		log_error("keeper", "cannot notify the service manager: %s", strerror(ENOMEM));
+		return;
+	}
+	state.kept[state.n_kept++] = copy;
+	try_again_soon();
+}
+
 void notify(const char *text)
 {
 	int r;
@@ -93,12 +105,10 @@ void notify(const char *text)
 	if (state.fd < 0)
 		return;
 	r = state.n_kept ? -EAGAIN : send_now(text, -1);
-	if (r == -EAGAIN && strncmp(text, "STATUS=", 7) != 0 && state.n_kept < KEPT_MAX) {
-		state.kept[state.n_kept++] = strdup(text);
-		try_again_soon();
-	} else if (r < 0 && r != -EAGAIN) {
+	if (r == -EAGAIN && strncmp(text, "STATUS=", 7) != 0 && state.n_kept < KEPT_MAX)
+		keep(text);
+	else if (r < 0 && r != -EAGAIN)
 		log_debug("keeper", "cannot notify the service manager: %s", strerror(-r));
-	}
 }
 
 int notify_store(const char *name, int fd)

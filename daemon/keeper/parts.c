@@ -141,9 +141,11 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	(void)revents;
 	if (r == -EPROTO)
 		log_error("keeper", "the %s sent bytes that are no message", p->name);
-	if (r == -EPROTONOSUPPORT)
+	else if (r == -EPROTONOSUPPORT)
 		replaced_behind_us(p);
-	if (r == 0 || r == -EPROTO || r == -EPROTONOSUPPORT) {
+	else if (r < 0 && r != -EAGAIN)
+		log_error("keeper", "a message of the %s was lost: %s", p->name, strerror(-r));
+	if (r <= 0 && r != -EAGAIN) { /* its successor repeats what came to nothing */
 		close_link(p);
 		if (p->pid > 0) /* without its link it is of no use */
 			kill(p->pid, SIGKILL);

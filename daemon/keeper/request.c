@@ -87,7 +87,7 @@ static void on_hold(struct keeper *k, const struct link_message *m)
 	if (!what || m->n_fds != 1)
 		log_error("keeper", "a HOLD without its descriptor was refused");
 	else
-		hold_add(k, what, take_fd(m->fds[0]));
+		(void)hold_add(k, what, take_fd(m->fds[0]));
 }
 
 static void on_notify(const struct link_message *m)

@@ -232,8 +232,7 @@ static int take_item(struct keeper *k, enum handoff_kind kind, const void *body)
 	case HANDOFF_SLOT:
 		return take_slot(k, body);
 	case HANDOFF_HOLD:
-		hold_add(k, &held->what, held->fd);
-		return 0;
+		return hold_add(k, &held->what, held->fd);
 	case HANDOFF_PART:
 		take_part(k, body);
 		return 0;

@@ -34,6 +34,13 @@ static int fail(const char *what, const char *where, int err)
 	return -1;
 }
 
+/* A copy that we go on with when the message is gone. */
+static int keep(char **to, const char *text)
+{
+	*to = strdup(text);
+	return *to ? 0 : fail("remember", text, ENOMEM);
+}
+
 static bool read_boot(const struct link_message *m, struct boot *b)
 {
 	const char **strings[] = { &b->runtime_dir, &b->socket,	   &b->pidfile,
@@ -170,7 +177,8 @@ static int open_runtime(struct keeper *k, const struct boot *b)
 
 	if (r < 0)
 		return fail("make the runtime directory", where, -r);
-	k->runtime_dir = strdup(where);
+	if (keep(&k->runtime_dir, where) < 0)
+		return -1;
 	k->runtime_fd = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (k->runtime_fd < 0 || fstat(k->runtime_fd, &st) < 0)
 		return fail("open the runtime directory", where, errno);
@@ -263,15 +271,17 @@ static int open_socket(struct keeper *k, const struct boot *b)
 		r = listen_on(b, &k->listen_fd);
 		if (r < 0)
 			return fail("listen on", b->socket, -r);
-		k->socket_path = strdup(b->socket);
 		k->socket_is_ours = true;
+		if (keep(&k->socket_path, b->socket) < 0) {
+			unlink(b->socket);
+			return -1;
+		}
 	}
 	fd = fcntl(k->listen_fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return fail("listen on", b->socket, errno);
 	strcpy(what.name, "control");
-	hold_add(k, &what, fd);
-	return 0;
+	return hold_add(k, &what, fd) < 0 ? -1 : 0; /* every supervisor needs it */
 }
 
 /* ---- the rest ------------------------------------------------------------------------------------ */
@@ -286,8 +296,10 @@ static int write_pidfile(struct keeper *k, const struct boot *b)
 	r = fd_replace_file(b->pidfile, text, (size_t)n, 0644);
 	if (r < 0)
 		return fail("write the pidfile", b->pidfile, -r);
-	k->pidfile = strdup(b->pidfile);
-	return 0;
+	r = keep(&k->pidfile, b->pidfile);
+	if (r < 0)
+		unlink(b->pidfile);
+	return r;
 }
 
 /* logfile=PATH: what we and the other parts say goes through a pipe to the logger, like the output
@@ -314,7 +326,8 @@ static int redirect_own_log(struct keeper *k, const struct boot *b)
 	close(ends[1]);
 	if (k->own_log_fd < 0 || dup2(k->own_log_fd, STDERR_FILENO) < 0)
 		return fail("make a pipe for", logfile, errno);
-	k->logfile = strdup(logfile);
+	if (keep(&k->logfile, logfile) < 0)
+		return -1;
 	k->logfile_maxbytes = b->facts->logfile_maxbytes;
 	k->logfile_backups = b->facts->logfile_backups;
 	log_init(NULL);

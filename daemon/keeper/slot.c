@@ -75,8 +75,8 @@ void slots_send_reports(struct keeper *k)
 		struct slot *s = &k->slots[k->first_report];
 
 		if (k->parts[PART_SUPERVISOR].link->fd >= 0) {
-			if (slot_send(k, k->first_report, false) == -EAGAIN)
-				return; /* goes on when the supervisor has read */
+			if (slot_send(k, k->first_report, false) < 0)
+				return; /* goes on when the supervisor has read, or is another */
 			part_expect(&k->parts[PART_SUPERVISOR]);
 		} /* else the snapshot will tell its successor */
 		s->report_due = false;

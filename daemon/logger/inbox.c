@@ -3,6 +3,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/nomem.h"
 #include "daemon/logger/linefmt.h"
 #include "daemon/logger/logger.h"
 
@@ -16,7 +17,7 @@ static void refuse(const struct link_message *m, const char *why)
 
 /* ---- which stream -------------------------------------------------------------------------- */
 
-/* The place of a stream in the books, made when there is none; NULL: no such slot, no memory. */
+/* The place of a stream in the books, made when there is none; NULL: no such slot. */
 static struct stream **place_of(struct logger *l, uint32_t slot, uint32_t number)
 {
 	size_t at = 2 * (size_t)slot + number - 1;
@@ -33,7 +34,7 @@ static struct stream **place_of(struct logger *l, uint32_t slot, uint32_t number
 		n *= 2;
 	index = realloc(l->index, n * sizeof(struct stream *));
 	if (!index)
-		return NULL;
+		nomem_exit(NULL);
 	memset(index + l->n_index, 0, (n - l->n_index) * sizeof(struct stream *));
 	l->index = index;
 	l->n_index = n;
@@ -111,7 +112,7 @@ static void on_log(struct logger *l, const struct link_message *m)
 	int r;
 
 	if (!wrong && !place)
-		wrong = "no such slot, or out of memory";
+		wrong = "no such slot";
 	if (!wrong && (m->n_fds > 1 || (fd < 0 && !*place) || (fd >= 0 && !is_pipe(fd))))
 		wrong = "it needs one pipe";
 	if (wrong) {
@@ -121,6 +122,8 @@ static void on_log(struct logger *l, const struct link_message *m)
 	if (m->n_fds)
 		m->fds[0] = -1;
 	r = add_or_change(l, place, fd, &set);
+	if (r == -ENOMEM) /* nobody would read it; our successor is told of all streams */
+		nomem_exit(set.name);
 	if (r < 0)
 		refuse(m, strerror(-r));
 }

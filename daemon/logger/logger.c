@@ -6,6 +6,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/loop.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/nomem.h"
 #include "daemon/logger/stream_wait.h"
 
 #define EVENTS_AT_ONCE 64
@@ -182,6 +183,7 @@ int logger_init(struct logger *l, int link_fd)
 	TAILQ_INIT(&l->retries);
 	TAILQ_INIT(&l->naps);
 	l->max_fds = raise_fd_limit();
+	ev_set_allocator(nomem_realloc);
 	l->loop = loop_new();
 	if (!l->loop)
 		return -ENOMEM;

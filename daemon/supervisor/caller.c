@@ -6,6 +6,7 @@
 #include "daemon/base/mem.h"
 #include "daemon/base/proc.h"
 #include "daemon/supervisor/env.h"
+#include "daemon/supervisor/errors.h"
 
 #define DEPTH_MAX 64
 #define AGAIN_S 0.002
@@ -99,10 +100,15 @@ static void on_again(struct ev_loop *loop, ev_timer *timer, int revents)
 void caller_then(struct supervisor *s, struct rpc_call *call, json_t *parameters,
 		 void (*method)(void *data, struct rpc_call *call, json_t *parameters))
 {
-	struct wait *w = is_expected(s, call) ? calloc(1, sizeof *w) : NULL;
+	struct wait *w;
 
-	if (!w) {
+	if (!is_expected(s, call)) {
 		method(s, call, parameters);
+		return;
+	}
+	w = calloc(1, sizeof *w);
+	if (!w) { /* whose child would it be? */
+		errors_memory(call);
 		return;
 	}
 	*w = (struct wait){ .supervisor = s,

@@ -36,6 +36,8 @@ static struct conf *new_conf(const char *name, struct internal **ret)
 	char *copy = in ? arena_strdup(&c->arena, name) : NULL;
 
 	if (!copy) {
+		if (c)
+			arena_done(&c->arena);
 		free(c);
 		return NULL;
 	}
@@ -63,6 +65,13 @@ static struct conf *new_conf(const char *name, struct internal **ret)
 					     .environ = no_strings };
 	*ret = in;
 	return c;
+}
+
+/* NULL, too, is copied; false without memory. */
+static bool copy_string(struct arena *a, const char *s, const char **ret)
+{
+	*ret = s ? arena_strdup(a, s) : NULL;
+	return !s || *ret;
 }
 
 static const char *const *copy_strings(struct arena *a, const char *const *strings)
@@ -100,6 +109,16 @@ static const char *const *server_argv(struct arena *a, const struct conf_forkser
 	return copy_strings(a, argv);
 }
 
+/* As whom it runs, where and with what: all of it, or false. */
+static bool copy_place(struct conf *c, struct internal *in, const struct conf_forkserver *f)
+{
+	in->program.uid = f->uid;
+	in->program.gid = f->gid;
+	in->process.environ = copy_strings(&c->arena, f->environ);
+	return in->process.environ && copy_string(&c->arena, f->user, &in->program.user) &&
+	       copy_string(&c->arena, f->directory, &in->process.directory);
+}
+
 static struct conf *server_conf(const struct supervisor *s, const char *name)
 {
 	const char *which = name + strlen(SERVER_PREFIX);
@@ -119,14 +138,7 @@ static struct conf *server_conf(const struct supervisor *s, const char *name)
 						     .give_up_count = GIVE_UP_COUNT,
 						     .give_up_secs = GIVE_UP_S };
 	in->process.argv = server_argv(&c->arena, f);
-	if (f) {
-		in->program.user = f->user ? arena_strdup(&c->arena, f->user) : NULL;
-		in->program.uid = f->uid;
-		in->program.gid = f->gid;
-		in->process.directory = f->directory ? arena_strdup(&c->arena, f->directory) : NULL;
-		in->process.environ = copy_strings(&c->arena, f->environ);
-	}
-	if (in->process.argv)
+	if (in->process.argv && (!f || copy_place(c, in, f)))
 		return c;
 	conf_unref(c);
 	return NULL;
@@ -273,6 +285,8 @@ void forkserver_changed(struct supervisor *s, const char *name)
 	snprintf(full, sizeof full, SERVER_PREFIX "%s", name);
 	server = process_find(s, full);
 	c = server ? server_conf(s, full) : NULL;
+	if (server && !c && conf_find_forkserver(s->conf, name))
+		nomem_exit(full); /* the next one makes it by the new definition */
 	if (c) {
 		process_redefine(server, c, c->processes);
 		if (process_state_is_up(server->state))
@@ -299,29 +313,36 @@ static const char *const *helper_environ(struct arena *a, const struct process *
 	return copy_strings(a, vars);
 }
 
+static struct conf *helper_conf(struct process *p, const char *name, const char *const *argv)
+{
+	const struct conf_process *def = p->def;
+	struct internal *in;
+	struct conf *c = new_conf(name, &in);
+
+	if (!c)
+		return NULL;
+	in->program.uid = def->program->uid;
+	in->program.gid = def->program->gid;
+	in->program.umask = def->program->umask;
+	in->process.argv = copy_strings(&c->arena, argv);
+	in->process.environ = helper_environ(&c->arena, p);
+	if (in->process.argv && in->process.environ &&
+	    copy_string(&c->arena, def->program->user, &in->program.user) &&
+	    copy_string(&c->arena, def->directory, &in->process.directory))
+		return c;
+	conf_unref(c);
+	return NULL;
+}
+
 void helper_run(struct process *p, const char *const *argv)
 {
 	char name[CONF_NAME_MAX + sizeof HELPER_SUFFIX];
-	struct internal *in;
 	struct process *helper;
-	struct conf *c;
 
 	snprintf(name, sizeof name, "%s" HELPER_SUFFIX, process_name(p));
 	if (process_find(p->supervisor, name))
 		return; /* it runs already */
-	c = new_conf(name, &in);
-	if (!c)
-		return;
-	in->program.user =
-		p->def->program->user ? arena_strdup(&c->arena, p->def->program->user) : NULL;
-	in->program.uid = p->def->program->uid;
-	in->program.gid = p->def->program->gid;
-	in->program.umask = p->def->program->umask;
-	in->process.argv = copy_strings(&c->arena, argv);
-	in->process.environ = helper_environ(&c->arena, p);
-	in->process.directory =
-		p->def->directory ? arena_strdup(&c->arena, p->def->directory) : NULL;
-	helper = add(p->supervisor, c, PROCESS_HELPER, NULL);
+	helper = add(p->supervisor, helper_conf(p, name, argv), PROCESS_HELPER, NULL);
 	if (!helper) {
 		log_error(process_name(p), "stop_command cannot be run: %m");
 		return;

@@ -29,31 +29,6 @@ struct keeper_backlog {
 
 /* ---- sending ---------------------------------------------------------------------------------- */
 
-static void keep(struct supervisor *s, const struct link_head *head, const struct link_part *parts,
-		 unsigned n_parts, const int *fds, unsigned n_fds)
-{
-	struct backlog_item *item;
-	size_t len = 0, at = 0;
-
-	for (unsigned i = 0; i < n_parts; i++)
-		len += parts[i].len;
-	item = calloc(1, sizeof *item + len);
-	if (!item) {
-		log_error("supervisor", "%s for slot %u is lost: %s", link_type_name(head->type),
-			  head->slot, strerror(ENOMEM));
-		return;
-	}
-	item->head = *head;
-	item->len = len;
-	for (unsigned i = 0; i < n_parts; at += parts[i++].len)
-		if (parts[i].len)
-			memcpy(item->body + at, parts[i].data, parts[i].len);
-	for (unsigned i = 0; i < n_fds; i++)
-		item->fds[item->n_fds++] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
-	*s->backlog->end = item;
-	s->backlog->end = &item->next;
-}
-
 static void free_item(struct backlog_item *item)
 {
 	for (unsigned i = 0; i < item->n_fds; i++)
@@ -62,14 +37,70 @@ static void free_item(struct backlog_item *item)
 	free(item);
 }
 
+static int copy_fds(struct backlog_item *item, const int *fds, unsigned n_fds)
+{
+	for (unsigned i = 0; i < n_fds; i++) {
+		item->fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+		if (item->fds[i] < 0)
+			return -errno;
+		item->n_fds++;
+	}
+	return 0;
+}
+
+static int keep(struct supervisor *s, const struct link_head *head, const struct link_part *parts,
+		unsigned n_parts, const int *fds, unsigned n_fds)
+{
+	struct backlog_item *item;
+	size_t len = 0, at = 0;
+	int r;
+
+	for (unsigned i = 0; i < n_parts; i++)
+		len += parts[i].len;
+	item = calloc(1, sizeof *item + len);
+	if (!item)
+		return -ENOMEM;
+	r = copy_fds(item, fds, n_fds);
+	if (r < 0) {
+		free_item(item);
+		return r;
+	}
+	item->head = *head;
+	item->len = len;
+	for (unsigned i = 0; i < n_parts; at += parts[i++].len)
+		if (parts[i].len)
+			memcpy(item->body + at, parts[i].data, parts[i].len);
+	*s->backlog->end = item;
+	s->backlog->end = &item->next;
+	return 0;
+}
+
+/* As link_send(). That the keeper is gone is heard of elsewhere. */
+static int send_now(struct supervisor *s, const struct link_head *head,
+		    const struct link_part *parts, unsigned n_parts, const int *fds, unsigned n_fds)
+{
+	int r = link_send(&s->link, head, parts, n_parts, fds, n_fds);
+
+	return r == -EPIPE ? 0 : r;
+}
+
+_Noreturn static void give_up(const struct link_head *head, int err)
+{
+	log_error("supervisor", "cannot send %s: %s", link_type_name(head->type), strerror(-err));
+	_exit(1);
+}
+
 static void send_backlog(struct supervisor *s)
 {
 	while (s->backlog->first) {
 		struct backlog_item *item = s->backlog->first;
 		struct link_part part = { item->body, item->len };
+		int r = send_now(s, &item->head, &part, 1, item->fds, item->n_fds);
 
-		if (link_send(&s->link, &item->head, &part, 1, item->fds, item->n_fds) == -EAGAIN)
+		if (r == -EAGAIN)
 			return;
+		if (r < 0)
+			give_up(&item->head, r);
 		s->backlog->first = item->next;
 		if (!item->next)
 			s->backlog->end = &s->backlog->first;
@@ -77,18 +108,23 @@ static void send_backlog(struct supervisor *s)
 	}
 }
 
-void keeper_send(struct supervisor *s, const struct link_head *head, const struct link_part *parts,
-		 unsigned n_parts, const int *fds, unsigned n_fds)
+int keeper_try_send(struct supervisor *s, const struct link_head *head,
+		    const struct link_part *parts, unsigned n_parts, const int *fds, unsigned n_fds)
 {
 	int r = -EAGAIN;
 
 	if (!s->backlog->first)
-		r = link_send(&s->link, head, parts, n_parts, fds, n_fds);
-	if (r == -EAGAIN)
-		keep(s, head, parts, n_parts, fds, n_fds);
-	else if (r < 0 && r != -EPIPE)
-		log_error("supervisor", "cannot send %s: %s", link_type_name(head->type),
-			  strerror(-r));
+		r = send_now(s, head, parts, n_parts, fds, n_fds);
+	return r == -EAGAIN ? keep(s, head, parts, n_parts, fds, n_fds) : r;
+}
+
+void keeper_send(struct supervisor *s, const struct link_head *head, const struct link_part *parts,
+		 unsigned n_parts, const int *fds, unsigned n_fds)
+{
+	int r = keeper_try_send(s, head, parts, n_parts, fds, n_fds);
+
+	if (r < 0)
+		give_up(head, r);
 }
 
 bool keeper_is_congested(const struct supervisor *s)
@@ -142,7 +178,7 @@ static void use_path_of_socket(struct supervisor *s)
 		return;
 	path = strdup(sa.sun_path);
 	if (!path)
-		return;
+		nomem_exit("supervisor");
 	free(s->socket_path);
 	s->socket_path = path;
 }
@@ -159,8 +195,9 @@ static void on_held(struct supervisor *s, const struct link_message *m)
 		s->listen_fd = take_fd(m->fds[0]);
 		use_path_of_socket(s);
 	} else if (what->kind == LINK_HOLD_SESSION) {
-		(void)session_resume(s, what->id, (pid_t)strtol(what->name, NULL, 10),
-				     take_fd(m->fds[0]));
+		if (!session_resume(s, what->id, (pid_t)strtol(what->name, NULL, 10),
+				    take_fd(m->fds[0])))
+			nomem_exit("supervisor");
 	}
 }
 
@@ -278,9 +315,12 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 		r = link_receive(&s->link, on_message, s);
 	if (r == 1 || r == -EAGAIN)
 		return;
-	if (r != 0)
-		log_error("supervisor", "the link to the keeper failed: %s", strerror(-r));
-	supervisor_orphaned(s);
+	if (r == 0 || r == -ECONNRESET) {
+		supervisor_orphaned(s);
+		return;
+	}
+	log_error("supervisor", "a message of the keeper was lost: %s", strerror(-r));
+	_exit(1); /* it lives: our successor is told everything */
 }
 
 static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
@@ -294,7 +334,7 @@ int keeper_open(struct supervisor *s, int fd)
 {
 	s->backlog = calloc(1, sizeof *s->backlog);
 	if (!s->backlog)
-		return -ENOMEM;
+		nomem_exit("supervisor");
 	s->backlog->end = &s->backlog->first;
 	link_init(&s->link, fd);
 	ev_io_init(&s->on_link, on_readable, fd, EV_READ);

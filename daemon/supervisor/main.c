@@ -15,9 +15,10 @@ static const char *absolute(const char *path)
 {
 	char directory[4096], *text;
 
-	if (path[0] == '/' || !getcwd(directory, sizeof directory) ||
-	    asprintf(&text, "%s/%s", directory, path) < 0)
+	if (path[0] == '/' || !getcwd(directory, sizeof directory))
 		return path;
+	if (asprintf(&text, "%s/%s", directory, path) < 0)
+		nomem_exit("supervisor");
 	return text;
 }
 

@@ -63,6 +63,17 @@ static struct process_client *new_client(void)
 	return c;
 }
 
+/* Who forgets its parent would outlive it. */
+static char *copy_parent(const struct conf_process *def)
+{
+	const char *parent = def->program->parent;
+	char *copy = parent ? strdup(parent) : NULL;
+
+	if (parent && !copy)
+		nomem_exit(def->full_name);
+	return copy;
+}
+
 static struct process *new_process(struct supervisor *s, struct conf *conf,
 				   const struct conf_process *def, enum process_origin origin)
 {
@@ -80,8 +91,7 @@ static struct process *new_process(struct supervisor *s, struct conf *conf,
 	p->origin = origin;
 	p->daemon = def->program->daemon;
 	process_init_timer(p);
-	if (def->program->parent)
-		p->parent_name = strdup(def->program->parent);
+	p->parent_name = copy_parent(def);
 	return p;
 }
 
@@ -225,7 +235,7 @@ void process_take_next(struct process *p)
 	p->next_def = NULL;
 	p->daemon = p->def->program->daemon;
 	free((char *)p->parent_name);
-	p->parent_name = p->def->program->parent ? strdup(p->def->program->parent) : NULL;
+	p->parent_name = copy_parent(p->def);
 	HASH_ADD_KEYPTR(by_name, p->supervisor->processes, process_name(p), strlen(process_name(p)),
 			p);
 }

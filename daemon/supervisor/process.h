@@ -21,12 +21,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <uthash.h>
 
 #include "conf/conf.h"
 #include "daemon/base/link.h"
+#include "daemon/base/nomem.h"
 #include "daemon/supervisor/backoff.h"
 #include "daemon/supervisor/process_state.h"
+
+#define uthash_fatal(words) nomem_exit(words)
+#include <uthash.h>
 
 struct supervisor;
 struct session;

@@ -190,7 +190,7 @@ static void close_opened(const struct process *p, int *fds, unsigned n_fds)
 			close(fds[i]);
 }
 
-static void plan_ids(const struct process *p, struct link_spawn *l, const gid_t **ret_groups)
+static int plan_ids(const struct process *p, struct link_spawn *l, const gid_t **ret_groups)
 {
 	const struct conf_program *program = p->def->program;
 	const struct user_groups *groups;
@@ -198,10 +198,12 @@ static void plan_ids(const struct process *p, struct link_spawn *l, const gid_t 
 	*ret_groups = NULL;
 	if (program->user) {
 		groups = users_groups(program->user, program->gid);
+		if (!groups)
+			return -ENOMEM;
 		l->uid = program->uid;
 		l->gid = program->gid;
-		l->n_groups = groups ? (uint32_t)groups->n : 0;
-		*ret_groups = groups ? groups->gids : NULL;
+		l->n_groups = (uint32_t)groups->n;
+		*ret_groups = groups->gids;
 	} else if (p->client && p->client->uid != geteuid()) {
 		l->uid = p->client->uid;
 		l->gid = p->client->gid;
@@ -209,10 +211,11 @@ static void plan_ids(const struct process *p, struct link_spawn *l, const gid_t 
 		*ret_groups = p->client->groups;
 		l->flags |= LINK_SPAWN_NO_NEW_PRIVS;
 	} else {
-		return;
+		return 0;
 	}
 	if (geteuid() == 0 || l->uid != geteuid()) /* not root: the child says what it may not */
 		l->flags |= LINK_SPAWN_IDS;
+	return 0;
 }
 
 /* The candidates for execve(2): the path itself, or what PATH makes of the name. */
@@ -310,8 +313,9 @@ static int send_plan(struct process *p, struct link_head *h, const struct link_p
 	int fds[5], n;
 
 	l.flags = plan_flags(p);
-	plan_ids(p, &l, &groups);
-	n = plan_stdio(p, &l, fds, &n_fds, ret_reason);
+	n = plan_ids(p, &l, &groups);
+	if (n == 0)
+		n = plan_stdio(p, &l, fds, &n_fds, ret_reason);
 	if (directory_fd(p) >= 0)
 		fds[n_fds++] = directory_fd(p);
 	plan_command(p, &l, &body);
@@ -334,9 +338,10 @@ static int send_plan(struct process *p, struct link_head *h, const struct link_p
 				     { &l, sizeof l },
 				     { groups, l.n_groups * sizeof *groups },
 				     { body.data, body.len } };
-	keeper_send(p->supervisor, h, parts, ARRAY_SIZE(parts), fds, n_fds + (cgroup_fd >= 0));
+	n = keeper_try_send(p->supervisor, h, parts, ARRAY_SIZE(parts), fds,
+			    n_fds + (cgroup_fd >= 0));
 	close_opened(p, fds, n_fds);
-	return 0;
+	return n;
 }
 
 int process_send_spawn(struct process *p, char **ret_reason)

@@ -48,10 +48,14 @@ static int load(const char *runtime_dir, const char *name, struct conf_sources *
 	return fd < 0 ? -errno : conf_sources_load(fd, ret);
 }
 
+/* What only we lack the next one may have; another configuration than the one that runs is for a file
+ * that is not there, or damaged. */
 static bool read_saved(struct supervisor *s, const char *runtime_dir, struct conf_sources **ret)
 {
 	int r = load(runtime_dir, "config", ret);
 
+	if (r == -ENOMEM)
+		nomem_exit("supervisor");
 	if (r < 0)
 		log_error("supervisor", "%s/config %s, it reads %s instead", runtime_dir,
 			  r == -EBADMSG ? "is damaged" : strerror(-r), s->options.config);
@@ -67,6 +71,8 @@ static void read_next(struct supervisor *s, const char *runtime_dir)
 
 	if (r == 0)
 		r = conf_parse(sources, (const char *const *)environ, &s->next_conf, &diag);
+	if (r == -ENOMEM)
+		nomem_exit("supervisor");
 	if (r < 0 && r != -ENOENT)
 		log_error("supervisor", "%s/config.next is damaged, the last update is forgotten",
 			  runtime_dir);
@@ -350,10 +356,14 @@ struct conf *reload_step_back(struct supervisor *s)
 	struct conf_sources *sources = NULL;
 	struct conf_diag diag = { 0 };
 	struct conf *left = NULL, *conf = s->conf;
+	int r;
 
 	if (!read_saved(s, s->runtime_dir, &sources))
 		return NULL;
-	if (conf_parse(sources, (const char *const *)environ, &left, &diag) < 0)
+	r = conf_parse(sources, (const char *const *)environ, &left, &diag);
+	if (r == -ENOMEM)
+		nomem_exit("supervisor");
+	if (r < 0)
 		log_warning("supervisor",
 			    "%s/config: what was running cannot be understood, "
 			    "it is compared by name only",

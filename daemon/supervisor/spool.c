@@ -114,19 +114,40 @@ static const char *const *strings_of(struct arena *a, const json_t *array)
 	return strings;
 }
 
-static void settings_of(struct loaded *l, json_t *object)
+static bool settings_of(struct loaded *l, json_t *object)
 {
 	size_t n = json_object_size(object);
 	struct conf_setting *settings = arena_alloc(&l->arena, (n + 1) * sizeof *settings);
 	const char *key;
 	json_t *value;
 
+	if (!settings)
+		return false;
 	json_object_foreach(object, key, value)
 	{
-		settings[l->d.n_settings].key = arena_strdup(&l->arena, key);
-		settings[l->d.n_settings++].value = string_of(&l->arena, value);
+		struct conf_setting *s = &settings[l->d.n_settings++];
+
+		*s = (struct conf_setting){ arena_strdup(&l->arena, key),
+					    string_of(&l->arena, value) };
+		if (!s->key || !s->value)
+			return false;
 	}
 	l->d.settings = settings;
+	return true;
+}
+
+/* Whether all of it is there: what is missing would make another process. */
+static bool definition_of(struct loaded *l, const json_t *json)
+{
+	const json_t *directory = json_object_get(json, "directory");
+	bool has_argv = json_is_true(json_object_get(json, "has_argv"));
+
+	l->d.name = string_of(&l->arena, json_object_get(json, "name"));
+	l->d.argv = has_argv ? strings_of(&l->arena, json_object_get(json, "argv")) : NULL;
+	l->d.environ = strings_of(&l->arena, json_object_get(json, "environment"));
+	l->d.directory = directory ? string_of(&l->arena, directory) : NULL;
+	return l->d.name && l->d.environ && (l->d.argv || !has_argv) &&
+	       (l->d.directory || !directory) && settings_of(l, json_object_get(json, "settings"));
 }
 
 static void apply(struct process *p, const json_t *json)
@@ -144,7 +165,9 @@ static void apply(struct process *p, const json_t *json)
 	free((char *)p->parent_name);
 	p->parent_name = parent ? strdup(parent) : NULL;
 	c->groups = calloc(json_array_size(groups) + 1, sizeof *c->groups);
-	for (size_t i = 0; c->groups && i < json_array_size(groups); i++)
+	if ((parent && !p->parent_name) || !c->groups)
+		nomem_exit(process_name(p));
+	for (size_t i = 0; i < json_array_size(groups); i++)
 		c->groups[c->n_groups++] = (gid_t)json_integer_value(json_array_get(groups, i));
 }
 
@@ -155,15 +178,7 @@ static struct process *build(struct supervisor *s, const json_t *json, uint32_t 
 	struct conf *conf = NULL;
 	struct process *p = NULL;
 
-	l.d.name = string_of(&l.arena, json_object_get(json, "name"));
-	l.d.argv = json_is_true(json_object_get(json, "has_argv"))
-			   ? strings_of(&l.arena, json_object_get(json, "argv"))
-			   : NULL;
-	l.d.environ = strings_of(&l.arena, json_object_get(json, "environment"));
-	if (json_object_get(json, "directory"))
-		l.d.directory = string_of(&l.arena, json_object_get(json, "directory"));
-	settings_of(&l, json_object_get(json, "settings"));
-	if (l.d.name && conf_define(s->conf, &l.d, &conf, &diag) == 0)
+	if (definition_of(&l, json) && conf_define(s->conf, &l.d, &conf, &diag) == 0)
 		p = process_new_in_slot(s, conf, conf->processes, PROCESS_CLIENT, slot);
 	if (p)
 		apply(p, json);
@@ -173,6 +188,7 @@ static struct process *build(struct supervisor *s, const json_t *json, uint32_t 
 	return p;
 }
 
+/* Without memory errno says so. */
 struct process *spool_load(struct supervisor *s, const char *full_name, uint32_t slot)
 {
 	auto_buf struct buf text = { 0 };

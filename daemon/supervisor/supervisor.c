@@ -27,25 +27,23 @@ static int choose_paths(struct supervisor *s)
 	const char *xdg = getenv("XDG_RUNTIME_DIR"), *env = getenv("FOSTER_SOCKET");
 	const char *runtime = s->options.resume ? s->options.resume : s->conf->main.runtime_dir;
 	const char *socket = s->options.socket ? s->options.socket : s->conf->main.socket;
-	char *text = NULL;
 	int n = 0;
 
-	if (runtime)
-		text = strdup(runtime);
-	else if (geteuid() == 0)
-		text = strdup(FOSTER_RUNDIR "/foster");
-	else if (xdg && xdg[0] == '/')
-		n = asprintf(&text, "%s/foster", xdg);
-	else
+	if (!runtime && geteuid() != 0 && !(xdg && xdg[0] == '/')) {
 		log_error("fosterd", "runtime_dir= is not given and XDG_RUNTIME_DIR is not set");
-	if (!text || n < 0)
 		return -ENOENT;
-	s->runtime_dir = text;
+	}
+	if (runtime || geteuid() == 0)
+		s->runtime_dir = strdup(runtime ? runtime : FOSTER_RUNDIR "/foster");
+	else
+		n = asprintf(&s->runtime_dir, "%s/foster", xdg);
 	if (socket || (env && env[0] == '/'))
 		s->socket_path = strdup(socket ? socket : env);
-	else if (asprintf(&s->socket_path, "%s/foster.sock", s->runtime_dir) < 0)
-		s->socket_path = NULL;
-	return s->socket_path ? 0 : -ENOMEM;
+	else if (s->runtime_dir && n >= 0)
+		n = asprintf(&s->socket_path, "%s/foster.sock", s->runtime_dir);
+	if (n < 0 || !s->runtime_dir || !s->socket_path)
+		nomem_exit("supervisor");
+	return 0;
 }
 
 static struct link_part string_part(const char *text)
@@ -89,11 +87,24 @@ void supervisor_add(struct supervisor *s, const struct conf_process *def)
 {
 	struct process *p = process_new(s, s->conf, def, PROCESS_FILE);
 
+	if (!p && errno == ENOMEM)
+		nomem_exit(def->full_name); /* the next one finds it missing */
 	if (!p) {
 		log_error(def->full_name, "cannot be added: %m");
 		return;
 	}
 	if (def->program->autostart)
+		(void)process_ask_start(p, &foster);
+}
+
+/* What is configured and not there, or was named and not begun when our predecessor died. */
+static void add_or_begin(struct supervisor *s, const struct conf_process *def)
+{
+	struct process *p = process_find(s, def->full_name);
+
+	if (!p)
+		supervisor_add(s, def);
+	else if (!p->incarnation && p->asker.kind == ASKED_NOBODY && def->program->autostart)
 		(void)process_ask_start(p, &foster);
 }
 
@@ -112,17 +123,6 @@ static void fail_boot(struct supervisor *s, const char *what, int err)
 	s->exit_status = 1;
 	ev_break(s->loop, EVBREAK_ALL);
 }
-/* What is configured and not there, or was named and not begun when our predecessor died. */
-static void add_or_begin(struct supervisor *s, const struct conf_process *def)
-{
-	struct process *p = process_find(s, def->full_name);
-
-	if (!p)
-		supervisor_add(s, def);
-	else if (!p->incarnation && p->asker.kind == ASKED_NOBODY && def->program->autostart)
-		(void)process_ask_start(p, &foster);
-}
-
 
 void supervisor_welcome(struct supervisor *s)
 {
@@ -440,10 +440,11 @@ int supervisor_run(const struct supervisor_options *options)
 	s.exit_status = 1;
 	s.told_running = UINT_MAX;
 	srand48((long)(clock_real_ns() ^ (uint64_t)getpid()));
+	ev_set_allocator(nomem_realloc);
 	s.loop = loop_new();
 	s.fork_environ = env_for_fork(environ);
 	if (!s.loop || !s.fork_environ)
-		return 1;
+		nomem_exit("supervisor");
 	r = reload_first(&s);
 	if (r < 0)
 		return 2;

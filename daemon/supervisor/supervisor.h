@@ -129,7 +129,12 @@ void take_over(struct supervisor *s);
 
 /* ---- keeper_link.c ----------------------------------------------------------------------------- */
 
-/* Send, or keep in order until the link takes it. */
+/* Send, or keep in order until the link takes it. 0, or -errno: it was not sent, and will not be. */
+int keeper_try_send(struct supervisor *s, const struct link_head *head,
+		    const struct link_part *parts, unsigned n_parts, const int *fds,
+		    unsigned n_fds);
+
+/* The same for what must not be missing: or we exit, and our successor says it. */
 void keeper_send(struct supervisor *s, const struct link_head *head, const struct link_part *parts,
 		 unsigned n_parts, const int *fds, unsigned n_fds);
 bool keeper_is_congested(const struct supervisor *s);

@@ -44,14 +44,14 @@ void snapshot_slot(struct supervisor *s, uint32_t slot, uint64_t incarnation,
 	if (!name || !name[0])
 		return;
 	more = realloc(s->snapshot, (s->n_snapshot + 1) * sizeof *more);
-	if (!more) {
-		log_error(name, "cannot be taken over: %s", strerror(ENOMEM));
-		return;
-	}
+	if (!more)
+		nomem_exit(name);
 	s->snapshot = more;
-	s->snapshot[s->n_snapshot++] = (struct snapshot_entry){
+	s->snapshot[s->n_snapshot] = (struct snapshot_entry){
 		.slot = slot, .incarnation = incarnation, .facts = *facts, .name = strdup(name)
 	};
+	if (!s->snapshot[s->n_snapshot++].name)
+		nomem_exit(name);
 }
 
 static struct process *make_process(struct supervisor *s, const struct snapshot_entry *e)
@@ -59,12 +59,18 @@ static struct process *make_process(struct supervisor *s, const struct snapshot_
 	const struct conf_process *def = conf_find_process(s->conf, e->name);
 	struct process *p;
 
+	errno = 0;
 	if (def)
-		return process_new_in_slot(s, s->conf, def, PROCESS_FILE, e->slot);
-	p = spool_load(s, e->name, e->slot);
-	if (!p)
+		p = process_new_in_slot(s, s->conf, def, PROCESS_FILE, e->slot);
+	else
+		p = spool_load(s, e->name, e->slot);
+	if (!p && errno != ENOMEM)
 		p = internal_resume(s, e->name, e->slot);
-	return p ? p : internal_ghost(s, e->name, e->slot);
+	if (!p && errno != ENOMEM)
+		p = internal_ghost(s, e->name, e->slot);
+	if (!p) /* what runs would be forgotten, and started again */
+		nomem_exit(e->name);
+	return p;
 }
 
 static bool read_note(struct supervisor *s, struct snapshot_entry *e)

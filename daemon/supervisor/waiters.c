@@ -273,7 +273,7 @@ static bool is_told_by(const struct waiters *w, const struct waiter *e)
 /* The processes whose end this answer tells: what is transient among them is forgotten. */
 static void mark_told(const struct waiters *w)
 {
-	for (size_t i = 0; i < w->n; i++)
+	for (size_t i = 0; i < w->n && !w->err; i++)
 		if (is_told_by(w, &w->entries[i]))
 			forget_told(w->supervisor, w->entries[i].name, w->entries[i].incarnation);
 }

@@ -311,22 +311,38 @@ static bool receive_notify(struct fixture *f, uint64_t deadline, char *text, siz
 	fixture_fail(f, "nothing was told to systemd in time");
 }
 
-void fixture_expect_notify(struct fixture *f, const char *wanted)
+/* Whether a message with these words came; false when fosterd ended first. */
+static bool wait_notify(struct fixture *f, const char *wanted)
 {
 	uint64_t deadline = clock_boot_ns() + FIXTURE_DEADLINE_MS * NS_PER_MS;
 	char text[4096];
 
 	do {
 		if (!receive_notify(f, deadline, text, sizeof text))
-			fixture_fail(f, "fosterd ended before it told systemd \"%s\"", wanted);
+			return false;
 	} while (!strstr(text, wanted));
+	return true;
+}
+
+void fixture_expect_notify(struct fixture *f, const char *wanted)
+{
+	if (!wait_notify(f, wanted))
+		fixture_fail(f, "fosterd ended before it told systemd \"%s\"", wanted);
+}
+
+bool fixture_comes_up(struct fixture *f)
+{
+	bool ready = wait_notify(f, "READY=1");
+
+	if (!f->keep_notify) /* nobody reads on: its queue would fill */
+		close_fd(&f->notify);
+	return ready;
 }
 
 void fixture_wait_ready(struct fixture *f)
 {
-	fixture_expect_notify(f, "READY=1");
-	if (!f->keep_notify) /* nobody reads on: its queue would fill */
-		close_fd(&f->notify);
+	if (!fixture_comes_up(f))
+		fixture_fail(f, "fosterd ended before it was ready");
 	fixture_reconnect(f);
 }
 

@@ -107,6 +107,9 @@ int fixture_open_notify(struct fixture *f);
 /* Wait for READY=1 of fosterd and open the event stream. */
 void fixture_wait_ready(struct fixture *f);
 
+/* Wait for READY=1 of one that may fail, and open nothing: false when it ended before. */
+bool fixture_comes_up(struct fixture *f);
+
 /* Whether the next message to systemd that holds text comes within the deadline; others are dropped. */
 void fixture_expect_notify(struct fixture *f, const char *text);
 

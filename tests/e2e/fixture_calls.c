@@ -216,7 +216,7 @@ struct result fixture_finish(struct fixture *f, struct run *r)
 
 	printf("# ran:");
 	for (int i = 0; r->argv[i]; i++)
-		printf(" %s", i == 0 ? strrchr(r->argv[i], '/') + 1 : r->argv[i]);
+		printf(" %.200s", i == 0 ? strrchr(r->argv[i], '/') + 1 : r->argv[i]);
 	printf(": %d\n", result.status);
 	if (result.err_len > 0)
 		printf("# stderr: %s%s", result.err,
