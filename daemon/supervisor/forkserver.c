@@ -371,7 +371,7 @@ struct process *internal_resume(struct supervisor *s, const char *name, uint32_t
 struct process *internal_ghost(struct supervisor *s, const char *name, uint32_t slot)
 {
 	struct internal *in;
-	struct process *p = add(s, new_conf(name, &in), PROCESS_HELPER, &slot);
+	struct process *p = add(s, new_conf(name, &in), PROCESS_GHOST, &slot);
 
 	if (!p)
 		return NULL;

@@ -89,6 +89,7 @@ static struct process *new_process(struct supervisor *s, struct conf *conf,
 	p->conf = conf_ref(conf);
 	p->def = def;
 	p->origin = origin;
+	p->clients = origin == PROCESS_CLIENT;
 	p->daemon = def->program->daemon;
 	process_init_timer(p);
 	p->parent_name = copy_parent(def);

@@ -39,7 +39,8 @@ enum process_origin {
 	PROCESS_FILE, /* a configuration file */
 	PROCESS_CLIENT, /* Define; its definition is a file in RUNTIME/spool */
 	PROCESS_SERVER, /* a forkserver; not shown by status */
-	PROCESS_HELPER /* a stop_command that runs; not shown by status */
+	PROCESS_HELPER, /* a stop_command that runs; not shown by status */
+	PROCESS_GHOST /* taken over, and its definition is gone: it can be stopped */
 };
 
 enum process_end_kind {
@@ -95,6 +96,7 @@ struct process {
 	bool transient; /* of `run`: forgotten once its end was told */
 	bool told; /* its end was told */
 	bool daemon; /* the flag in force: def's, or as the client said */
+	bool clients; /* a client defined it: a ghost, too, knows */
 	bool removed; /* no longer configured: freed once it is down */
 	bool escalate; /* STOPPING: SIGKILL after stopwaitsecs */
 	bool signal_due; /* stop signal to be sent as soon as it is known to be spawned */

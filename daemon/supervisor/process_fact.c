@@ -297,6 +297,7 @@ void process_presume_running(struct process *p, pid_t pid)
 {
 	*(enum process_state *)&p->state = PROCESS_RUNNING;
 	p->want_up = true;
+	p->clients = true; /* perhaps: then it is not stopped for want of a definition */
 	p->instance = env_instance_of(pid);
 }
 

@@ -14,7 +14,8 @@ enum note_flag {
 	NOTE_ESCALATE = 8,
 	NOTE_REMOVED = 16,
 	NOTE_SESSION_IS_PARENT = 32,
-	NOTE_TRANSIENT = 64
+	NOTE_TRANSIENT = 64,
+	NOTE_CLIENTS = 128
 };
 
 struct note {
@@ -46,7 +47,8 @@ void process_note_write(const struct process *p, struct link_note *note)
 				   (p->told ? NOTE_TOLD : 0) | (p->escalate ? NOTE_ESCALATE : 0) |
 				   (p->removed ? NOTE_REMOVED : 0) |
 				   (p->session_is_parent ? NOTE_SESSION_IS_PARENT : 0) |
-				   (p->transient ? NOTE_TRANSIENT : 0)),
+				   (p->transient ? NOTE_TRANSIENT : 0) |
+				   (p->clients ? NOTE_CLIENTS : 0)),
 		.end_kind = (uint8_t)p->end.kind,
 		.asker_kind = (uint8_t)p->asker.kind,
 		.step = (uint8_t)p->end.step,
@@ -88,9 +90,10 @@ bool process_note_read(struct process *p, const struct link_note *note)
 	p->wait_parent = n.flags & NOTE_WAIT_PARENT;
 	p->told = n.flags & NOTE_TOLD;
 	p->escalate = n.flags & NOTE_ESCALATE;
-	p->removed = n.flags & NOTE_REMOVED;
+	p->removed |= !!(n.flags & NOTE_REMOVED); /* a ghost is in any case */
 	p->session_is_parent = n.flags & NOTE_SESSION_IS_PARENT;
 	p->transient = n.flags & NOTE_TRANSIENT;
+	p->clients = n.flags & NOTE_CLIENTS;
 	p->end = (struct process_end){ .kind = n.end_kind,
 				       .status = n.end_status,
 				       .step = n.step,

@@ -223,6 +223,14 @@ static void change_process(struct process *p, struct conf *conf, const struct co
 		(void)process_ask_start(p, &foster);
 }
 
+/* It was removed, and is there again before it was gone. */
+static void bring_back(struct process *p, struct conf *conf, const struct conf_process *def)
+{
+	p->removed = false;
+	p->origin = PROCESS_FILE; /* a ghost no more */
+	change_process(p, conf, def);
+}
+
 static void apply_change(void *data, enum conf_change change, const char *full_name)
 {
 	struct update *u = data;
@@ -245,8 +253,8 @@ static void apply_change(void *data, enum conf_change change, const char *full_n
 	case CONF_ADDED:
 		if (p && p->origin == PROCESS_CLIENT)
 			log_warning(full_name, "not added: a client's process has that name");
-		else if (p) /* removed, and back before it was gone */
-			p->removed = false, change_process(p, u->conf, def);
+		else if (p)
+			bring_back(p, u->conf, def);
 		else
 			supervisor_add(u->s, def);
 		break;

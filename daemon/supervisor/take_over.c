@@ -227,13 +227,24 @@ static void free_snapshot(struct supervisor *s)
 	s->n_snapshot = 0;
 }
 
+/* Its definition was taken out of the configuration, and our predecessor died before it stopped it. */
+static void end_ghost(struct process *p)
+{
+	static const struct process_asker foster = { .kind = ASKED_FOSTER };
+
+	if (p->origin == PROCESS_GHOST && !p->clients)
+		(void)process_ask_stop(p, &foster);
+}
+
 static void go_on(struct supervisor *s)
 {
 	for (size_t i = 0; i < s->n_snapshot; i++) {
 		const struct snapshot_entry *e = &s->snapshot[i];
 
-		if (e->process)
-			process_resumed(e->process, e->incarnation, &e->facts);
+		if (!e->process)
+			continue;
+		process_resumed(e->process, e->incarnation, &e->facts);
+		end_ghost(e->process);
 	}
 }
 

@@ -413,6 +413,31 @@ static void the_next_supervisor_goes_on_with_the_configuration_that_runs(void **
 
 /* ---- restarts ------------------------------------------------------------------------------ */
 
+static void what_an_update_took_out_is_stopped_by_the_next_supervisor(void **state)
+{
+	static const char all[] = "[program:x]\n" HOLD "[program:y]\n" HOLD;
+	struct fixture *f = *state;
+
+	/* As if it had died between saving the configuration and stopping y. */
+	fixture_up(f, "[program:x]\n" HOLD);
+	assert_return_code(link(fixture_path(f, "run/config"), fixture_path(f, "without")), errno);
+	fixture_write_config(f, all);
+	fixture_ctl_is(f, 0, NULL, "", "reload");
+	fixture_ctl_is(f, 0, NULL, "", "start", "mine", "--", fixture_child(f), "hold");
+	pid_t y = fixture_settle(f, "y", "RUNNING"), mine = fixture_pid(f, "mine");
+	pid_t supervisor = fixture_supervisor(f);
+	assert_return_code(rename(fixture_path(f, "without"), fixture_path(f, "run/config")),
+			   errno);
+	assert_return_code(unlink(fixture_path(f, "run/spool/mine")), errno);
+
+	fixture_kill(supervisor, SIGKILL);
+	fixture_until_dead(f, y);
+	fixture_new_supervisor(f, supervisor);
+	fixture_ctl_is(f, 4, NULL, NULL, "status", "y");
+	assert_int_equal(fixture_pid(f, "mine"), mine); /* a client's, no update's */
+	fixture_down(f);
+}
+
 static void startretries_end_in_fatal(void **state)
 {
 	struct fixture *f = *state;
@@ -530,6 +555,7 @@ int main(void)
 		fixture_test(a_bad_file_changes_nothing),
 		fixture_test(a_changed_program_that_was_stopped_stays_stopped),
 		fixture_test(the_next_supervisor_goes_on_with_the_configuration_that_runs),
+		fixture_test(what_an_update_took_out_is_stopped_by_the_next_supervisor),
 		fixture_test(startretries_end_in_fatal),
 		fixture_test(autorestart_unexpected_restarts_unexpected_ends_only),
 		fixture_test(give_up_counts_crashes_after_running_too),
