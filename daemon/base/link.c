@@ -323,6 +323,8 @@ int link_receive(struct link *l, void (*on_message)(void *data, const struct lin
 	}
 	if (version_of(bytes, &d) != LINK_VERSION)
 		r = -EPROTONOSUPPORT;
+	else if (msg.msg_flags & MSG_CTRUNC && d.n_fds < LINK_FDS_MAX)
+		r = -EMFILE; /* there is room for as many as may be sent */
 	else if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || !well_formed(bytes, &d))
 		r = -EPROTO;
 	else

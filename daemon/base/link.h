@@ -352,8 +352,9 @@ size_t link_pending(const struct link *l);
 
 /* Receive one datagram and call on_message for each message in it. Returns 1, 0 at end of file,
  * -EAGAIN when there is none, -EPROTONOSUPPORT when its first message is of another version than
- * LINK_VERSION, -EPROTO when a datagram is not well formed otherwise (of both nothing was
- * delivered), or -errno. Descriptors that the callback did not take are closed. */
+ * LINK_VERSION, -EPROTO when a datagram is not well formed otherwise, -EMFILE when its descriptors could not
+ * be had (of these nothing was delivered), or -errno. Descriptors that the callback did not take are
+ * closed. */
 int link_receive(struct link *l, void (*on_message)(void *data, const struct link_message *m),
 		 void *data);
 

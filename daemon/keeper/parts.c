@@ -146,9 +146,9 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	else if (r < 0 && r != -EAGAIN)
 		log_error("keeper", "a message of the %s was lost: %s", p->name, strerror(-r));
 	if (r <= 0 && r != -EAGAIN) { /* its successor repeats what came to nothing */
-		close_link(p);
 		if (p->pid > 0) /* without its link it is of no use */
 			kill(p->pid, SIGKILL);
+		close_link(p); /* after the signal: its end of file would mean that we are gone */
 		p->faulty = r < 0;
 	}
 }
@@ -329,13 +329,10 @@ void parts_start_beat(struct keeper *k)
 static void replace_hung(struct part *p)
 {
 	log_error(p->name, "has not answered for %u ms, replacing it", p->keeper->watchdog_ms);
-	close_link(p);
-	if (id_of(p) ==
-	    PART_LOGGER) { /* two may never read from one pipe: its end starts the next */
-		kill(p->pid, SIGKILL);
-		return;
-	}
-	kill(p->pid, SIGABRT);
+	kill(p->pid, id_of(p) == PART_LOGGER ? SIGKILL : SIGABRT);
+	close_link(p); /* after the signal, as above */
+	if (id_of(p) == PART_LOGGER)
+		return; /* two may never read from one pipe: its end starts the next */
 	kill(p->pid, SIGCONT);
 	if (p->abandoned) /* the one before it has had its two seconds */
 		kill(p->abandoned, SIGKILL);

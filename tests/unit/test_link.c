@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -171,6 +172,23 @@ static void bytes_that_are_no_message_are_refused_whole(void **state)
 	assert_int_equal(s.n, 0);
 }
 
+static void descriptors_that_cannot_be_had_are_told_from_nonsense(void **state)
+{
+	struct seen s = { .kept_fd = -1 };
+	struct ends *e = *state;
+	struct link_head h = { .type = LINK_HOLD };
+	struct rlimit before, none;
+
+	assert_int_equal(link_send(&e->ours, &h, NULL, 0, &e->ours.fd, 1), 0);
+	assert_int_equal(link_flush(&e->ours), 0);
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &before), errno);
+	none = (struct rlimit){ .rlim_cur = 3, .rlim_max = before.rlim_max };
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &none), errno);
+	assert_int_equal(link_receive(&e->theirs, on_message, &s), -EMFILE);
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &before), errno);
+	assert_int_equal(s.n, 0);
+}
+
 static void what_was_sent_before_the_end_is_still_received(void **state)
 {
 	struct seen s = { .kept_fd = -1 };
@@ -229,6 +247,7 @@ int main(void)
 		TEST(a_body_that_is_too_large_travels_as_sealed_memory),
 		TEST(a_full_socket_says_so_and_loses_nothing),
 		TEST(bytes_that_are_no_message_are_refused_whole),
+		TEST(descriptors_that_cannot_be_had_are_told_from_nonsense),
 		TEST(what_was_sent_before_the_end_is_still_received),
 		TEST(what_was_said_before_a_reset_is_still_received),
 		TEST(strings_must_end_within_the_body),
