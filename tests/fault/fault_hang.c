@@ -1,0 +1,138 @@
+/* fault_hang.c - a part is stopped, as by SIGSTOP or a debugger, and goes on or is replaced */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/base/mem.h"
+#include "tests/e2e/fixture.h"
+
+#define HOLD "command = @child@ hold\nstartsecs = 0\n"
+
+/* The next line that fosterctl waits for is not there yet: it is still running. */
+static void expect_waiting(struct fixture *f, const struct run *r)
+{
+	fixture_ctl_is(f, 0, NULL, NULL, "help"); /* as long as a command takes */
+	assert_true(run_alive(r->pid));
+}
+
+static void a_keeper_that_is_stopped_goes_on_and_has_missed_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct run start = { 0 }, wait = { 0 };
+
+	fixture_start(f, "[foster]\nwatchdog = 0.2\n[program:a]\n" HOLD "[program:x]\n" HOLD, "a");
+	fixture_ctl_is(f, 0, NULL, "", "start", "job", "--", fixture_child(f), "on", "10", "9",
+		       "hold");
+	pid_t supervisor = fixture_supervisor(f), logger = fixture_logger(f);
+	pid_t job = fixture_settle(f, "job", "RUNNING"), a = fixture_pid(f, "a");
+
+	fixture_kill(f->fosterd, SIGSTOP);
+	fixture_ctl_start(f, &wait, "wait", "job");
+	fixture_ctl_start(f, &start, "start", "x");
+	fixture_kill(job, SIGUSR1);
+	fixture_until_dead(f, job);
+	fixture_kill(a, SIGKILL);
+	fixture_until_dead(f, a);
+	expect_waiting(f, &start);
+	expect_waiting(f, &wait);
+	fixture_kill(f->fosterd, SIGCONT);
+	fixture_check(f, fixture_finish(f, &wait), 9, "", "");
+	fixture_check(f, fixture_finish(f, &start), 0, NULL, "");
+	fixture_until(f, "a", "RUNNING"); /* again */
+	assert_int_equal(fixture_supervisor(f), supervisor);
+	assert_int_equal(fixture_logger(f), logger);
+	fixture_down(f);
+}
+
+static void a_logger_that_hangs_is_replaced_and_loses_no_line(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "[foster]\nwatchdog = 0.2\n");
+	pid_t logger = fixture_logger(f);
+	fixture_kill(logger, SIGSTOP);
+	fixture_ctl_is(f, 0, NULL, "", "start", "job", "--", fixture_child(f), "lines", "5000");
+	fixture_new_logger(f, logger);
+	fixture_ctl_is(f, 0, "", "", "wait", "job");
+	assert_int_equal(fixture_ctl(f, "tail", "-n", "9999", "job").out_len, 5000 * 64);
+	fixture_down(f);
+	assert_contains(fixture_file(f, "log"),
+			"logger: has not answered for 200 ms, replacing it");
+}
+
+/* Stopped for longer than the watchdog allows, and awake again when it is replaced. */
+static void a_supervisor_that_wakes_while_it_is_replaced_harms_nobody(void **state)
+{
+	struct fixture *f = *state;
+	pid_t a = fixture_start(f, "[foster]\nwatchdog = 0.1\n[program:a]\n" HOLD, "a");
+
+	for (int i = 0; i < 20; i++) {
+		pid_t supervisor = fixture_supervisor(f);
+		struct varlink v;
+
+		fixture_kill(supervisor, SIGSTOP);
+		assert_int_equal(varlink_open(&v, f->socket), 0); /* something to answer */
+		for (int ms = 90 + i; run_state_of(supervisor) == 'T' && ms < 130; ms++)
+			usleep(1000);
+		kill(supervisor, SIGCONT);
+		varlink_close(&v);
+		fixture_reconnect(f);
+		assert_int_equal(fixture_pid(f, "a"), a);
+	}
+	assert_true(run_alive(a));
+	fixture_down(f);
+}
+
+static pid_t forkserver_of(struct fixture *f)
+{
+	pid_t pids[16];
+	size_t n = run_children_of(f->fosterd, pids, ARRAY_SIZE(pids));
+	char name[32] = "";
+
+	for (size_t i = 0; i < n; i++)
+		if (run_name_of(pids[i], name, sizeof name) == 0 &&
+		    strncmp(name, "foster-forks", 12) == 0)
+			return pids[i];
+	fixture_fail(f, "no forkserver runs");
+}
+
+static void a_forkserver_that_hangs_holds_up_its_own_only(void **state)
+{
+	struct fixture *f = *state;
+	struct run start = { 0 };
+	pid_t a =
+		fixture_start(f,
+			      "[program:a]\nstart_method = forkserver\n" HOLD
+			      "[program:b]\nstart_method = forkserver\n" HOLD "[program:x]\n" HOLD,
+			      "a");
+	pid_t server = forkserver_of(f);
+
+	fixture_kill(server, SIGSTOP);
+	fixture_ctl_start(f, &start, "start", "b");
+	fixture_ctl_is(f, 0, NULL, "", "start", "x");
+	expect_waiting(f, &start);
+	fixture_kill(server, SIGCONT);
+	fixture_check(f, fixture_finish(f, &start), 0, NULL, "");
+	assert_int_equal(fixture_pid(f, "a"), a);
+	/* and one that never wakes is replaced by hand */
+	fixture_ctl_is(f, 0, NULL, "", "stop", "b");
+	fixture_kill(server, SIGSTOP);
+	fixture_ctl_start(f, &start, "start", "b");
+	fixture_kill(server, SIGKILL);
+	fixture_finish(f, &start);
+	fixture_settle(f, "b", "RUNNING");
+	fixture_down(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		fixture_test(a_keeper_that_is_stopped_goes_on_and_has_missed_nothing),
+		fixture_test(a_logger_that_hangs_is_replaced_and_loses_no_line),
+		fixture_test(a_supervisor_that_wakes_while_it_is_replaced_harms_nobody),
+		fixture_test(a_forkserver_that_hangs_holds_up_its_own_only),
+	};
+
+	return fixture_run(tests);
+}
