@@ -403,6 +403,7 @@ void reload_all(struct supervisor *s)
 	keeper_notify(s, "RELOADING=1\nSTATUS=Reading the configuration again");
 	r = reload_read(s, &conf, &sources, &diag);
 	log_problems(&diag);
+	supervisor_look_for_socket(s);
 	if (r == 0)
 		r = reload_apply(s, conf, sources, NULL);
 	if (r < 0)

@@ -124,6 +124,14 @@ static void fail_boot(struct supervisor *s, const char *what, int err)
 	ev_break(s->loop, EVBREAK_ALL);
 }
 
+void supervisor_look_for_socket(const struct supervisor *s)
+{
+	if (access(s->socket_path, F_OK) < 0)
+		log_warning("fosterd",
+			    "its control socket %s: %s; nobody else can connect until a restart",
+			    s->socket_path, strerror(errno));
+}
+
 void supervisor_welcome(struct supervisor *s)
 {
 	struct conf *next = take_ptr(s->next_conf);
@@ -138,10 +146,13 @@ void supervisor_welcome(struct supervisor *s)
 	if (s->first_sources)
 		r = reload_save(s, s->first_sources);
 	conf_sources_free(take_ptr(s->first_sources));
-	if (r < 0) {
+	if (r < 0 && !s->resumed) {
 		fail_boot(s, "save the configuration in the runtime directory", -r);
 		return;
 	}
+	if (r < 0) /* what runs is more than that */
+		log_error("supervisor", "cannot save the configuration in %s: %s", s->runtime_dir,
+			  strerror(-r));
 	s->phase = SUPERVISOR_UP;
 	cgroup_init();
 	if (!s->resumed)
@@ -150,6 +161,7 @@ void supervisor_welcome(struct supervisor *s)
 	reload_step_forward(s, next);
 	for (size_t i = 0; i < s->conf->n_processes; i++)
 		add_or_begin(s, &s->conf->processes[i]);
+	supervisor_look_for_socket(s);
 	r = methods_start(s);
 	if (r < 0) {
 		fail_boot(s, "serve the control socket", -r);

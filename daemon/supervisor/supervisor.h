@@ -111,6 +111,9 @@ void supervisor_welcome(struct supervisor *s);
 void supervisor_signalled(struct supervisor *s, int number);
 void supervisor_orphaned(struct supervisor *s);
 
+/* Whoever has deleted the control socket is told so, when there is an occasion. */
+void supervisor_look_for_socket(const struct supervisor *s);
+
 /* Make a process of the configuration known, and start it if that is what it says. */
 void supervisor_add(struct supervisor *s, const struct conf_process *def);
 
