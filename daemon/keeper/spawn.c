@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "daemon/base/clock.h"
+#include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/keeper/clone3.h"
 #include "daemon/keeper/rawcall.h"
@@ -22,6 +23,8 @@
 #define BUSY_NS (3 * NS_PER_MS)
 #define AVERAGE_OF 8
 #define BUSY_FOR_NS NS_PER_S
+#define LOOK_NS (50 * NS_PER_MS)
+#define STOPPED_FOR_NS (3600 * NS_PER_S)
 
 /* A child on our memory. While it is in the air it reads child and plan, and writes to fail. */
 struct flight {
@@ -44,7 +47,7 @@ static struct {
 	pid_t self;
 	bool careful; /* clone() with our flags does not work here */
 	uint64_t average_ns; /* what the cheap way takes lately */
-	uint64_t busy_until_ns; /* it took long: use the other until then */
+	uint64_t careful_until_ns; /* it took long, or was abused: use the other until then */
 	int last_number; /* of a descriptor that was opened: the lowest that was free */
 	int room; /* the kernel's table of our descriptors has at least so many numbers */
 } own;
@@ -124,6 +127,14 @@ static int take_off(struct flight *f, const struct spawn_plan *plan, int flags)
 	return -1;
 }
 
+static void be_careful_for(uint64_t ns)
+{
+	uint64_t until = clock_boot_ns() + ns;
+
+	if (until > own.careful_until_ns)
+		own.careful_until_ns = until;
+}
+
 /* On a busy machine a child in a session of its own is, with autogroups (sched(7)), a competitor of
  * everybody else's for the CPU, and we, who wait until it executes, wait with it: 9 ms instead of
  * 0.1, measured. A careful child waits alone. */
@@ -132,18 +143,47 @@ static void take_time(uint64_t ns)
 	own.average_ns += ns / AVERAGE_OF;
 	own.average_ns -= own.average_ns / AVERAGE_OF;
 	if (own.average_ns > BUSY_NS) {
-		own.busy_until_ns = clock_boot_ns() + BUSY_FOR_NS;
+		be_careful_for(BUSY_FOR_NS);
 		own.average_ns = 0;
 	}
+}
+
+/* Between setresuid(2) and execve(2) it is a process of that user on our memory: he may not trace it,
+ * for that memory is not dumpable now (commit_creds() of the kernel), but he may stop it, and us with
+ * it. vfork(2) could not be woken from that. */
+static bool can_be_stopped(const struct spawn_plan *plan)
+{
+	return plan->flags & LINK_SPAWN_IDS && plan->uid != geteuid();
+}
+
+static void kill_when_stopped(const struct flight *f)
+{
+	siginfo_t stopped = { .si_pid = 0 };
+
+	if (waitid(P_PID, (id_t)f->pid, &stopped, WSTOPPED | WNOHANG | WNOWAIT) < 0 ||
+	    stopped.si_pid == 0)
+		return;
+	log_warning("fosterd", "PID %d of uid %u was stopped before it executed: killed", f->pid,
+		    f->child.plan->uid);
+	kill(f->pid, SIGKILL);
+	be_careful_for(STOPPED_FOR_NS);
+}
+
+static void wait_for_execution(const struct flight *f)
+{
+	static const struct timespec look = { .tv_nsec = LOOK_NS };
+	pid_t aboard;
+
+	while ((aboard = atomic_load(&f->aboard)) != 0)
+		if (syscall(SYS_futex, &f->aboard, FUTEX_WAIT, aboard, &look, NULL, 0) < 0 &&
+		    errno == ETIMEDOUT)
+			kill_when_stopped(f);
 }
 
 /* Wait until it has executed or failed. 0 with *ret, or -1 with f->fail and no process left. */
 static int land(struct flight *f, struct spawn_result *ret)
 {
-	pid_t aboard;
-
-	while ((aboard = atomic_load(&f->aboard)) != 0)
-		(void)syscall(SYS_futex, &f->aboard, FUTEX_WAIT, aboard, NULL, NULL, 0);
+	wait_for_execution(f);
 	take_time(clock_boot_ns() - f->began_ns);
 	stage_clear((unsigned)(f - flights), f->stage_end);
 	if (f->fail.step != LINK_STEP_NONE) { /* the child wrote it, and exits */
@@ -161,7 +201,7 @@ static int spawn_cheap(const struct spawn_plan *plan, struct spawn_result *ret,
 		       struct spawn_fail *fail)
 {
 	struct flight *f = &flights[0];
-	int r = take_off(f, plan, CLONE_VFORK);
+	int r = take_off(f, plan, can_be_stopped(plan) ? CLONE_CHILD_CLEARTID : CLONE_VFORK);
 
 	if (r == 0)
 		r = land(f, ret);
@@ -221,10 +261,11 @@ static int spawn_careful(const struct spawn_plan *plan, struct spawn_result *ret
 
 /* ---- one, and wait -------------------------------------------------------------------------- */
 
+/* Where we run beside the child, it must not write to our errno. */
 static bool is_cheap(const struct spawn_plan *plan)
 {
 	return plan->flags & LINK_SPAWN_LOCAL && !own.careful &&
-	       clock_boot_ns() >= own.busy_until_ns;
+	       (RAWCALL_IS_RAW || !can_be_stopped(plan)) && clock_boot_ns() >= own.careful_until_ns;
 }
 
 /* Whether the kernel (or a sandbox in front of it) does not know these flags together. */

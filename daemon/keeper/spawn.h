@@ -12,6 +12,10 @@
  * CLONE_CHILD_CLEARTID that a child has left our memory. Two CPUs make 1,000 so in 62 ms instead of
  * 100 (a bare vfork() and execve() of each takes 82).
  *
+ * A child that becomes another user is waited for in the second manner: by vfork(2) he could stop us,
+ * with SIGSTOP at the right moment (tried: a loop of kill(-1, SIGSTOP) does it within seconds). Who is
+ * found to have done so pays with the child, and for an hour everything is done carefully.
+ *
  * The careful way is fork() and a report pipe: for programs that may lie on a remote file system,
  * where execve(2) could hang and would hang us with it, and where the cheap way does not work
  * or has just taken long because the machine is busy. The child is then SPAWNING until

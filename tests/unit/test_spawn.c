@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/base/buf.h"
@@ -364,6 +365,74 @@ static void a_cgroup_that_cannot_be_is_done_without(void **unused)
 	}
 }
 
+/* ---- a user who stops what becomes his ------------------------------------------------------ */
+
+#define STOPPED 64999 /* of no other process */
+#define SECONDS 20
+
+/* Ends by itself, and then lets run again what it has stopped, so that this test fails and does not
+ * hang. */
+static pid_t start_stopper(void)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	time_t end = time(NULL) + SECONDS;
+	if (setresuid(STOPPED, STOPPED, STOPPED) < 0)
+		_exit(1);
+	while (time(NULL) < end)
+		kill(-1, SIGSTOP);
+	kill(-1, SIGCONT);
+	_exit(0);
+}
+
+/* Of a child that takes its time between setresuid(2) and the end of execve(2). */
+static int status_of_slow_child(struct job *j)
+{
+	static const char *nowhere[20000];
+	int status = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(nowhere) - 1; i++)
+		nowhere[i] = "/no/such/program";
+	plan(j, LINK_SPAWN_LOCAL | LINK_SPAWN_IDS, "/bin/true", NULL, NULL);
+	j->plan.paths = nowhere;
+	j->plan.uid = STOPPED;
+	if (spawn(&j->plan, &j->result, &j->fail) < 0)
+		return 0;
+	if (j->result.report_fd >= 0) { /* the machine is busy: it is not on our memory */
+		close(j->result.report_fd);
+		kill(j->result.pid, SIGKILL);
+	}
+	assert_int_equal(waitpid(j->result.pid, &status, 0), j->result.pid);
+	close(j->result.pidfd);
+	return j->result.report_fd >= 0 ? 0 : status;
+}
+
+/* The last test: from here on everything is done carefully. */
+static void who_stops_a_child_that_becomes_his_does_not_stop_us(void **unused)
+{
+	int before = fd_count(), status = 0;
+	pid_t stopper;
+	struct job j;
+
+	(void)unused;
+	if (geteuid() != 0 || !RAWCALL_IS_RAW)
+		skip();
+	stopper = start_stopper();
+	assert_true(stopper > 0);
+	while (status == 0 && waitpid(stopper, NULL, WNOHANG) == 0)
+		status = status_of_slow_child(&j);
+	assert_int_equal(status, SIGKILL);
+	kill(stopper, SIGKILL);
+	assert_int_equal(waitpid(stopper, NULL, 0), stopper);
+	plan(&j, LINK_SPAWN_LOCAL, "/bin/true", NULL, NULL);
+	assert_int_equal(spawn(&j.plan, &j.result, &j.fail), 0);
+	assert_true(j.result.report_fd >= 0);
+	assert_int_equal(end(&j, NULL), 0);
+	nothing_is_left(before);
+}
+
 static int set_up(void **state)
 {
 	sigset_t all;
@@ -386,6 +455,7 @@ int main(void)
 		cmocka_unit_test(one_that_cannot_overlap_waits_for_the_others),
 		cmocka_unit_test(a_child_is_born_in_its_cgroup),
 		cmocka_unit_test(a_cgroup_that_cannot_be_is_done_without),
+		cmocka_unit_test(who_stops_a_child_that_becomes_his_does_not_stop_us),
 	};
 
 	for (int fd = 3; fd < 1024; fd++) /* whatever we were given would be a child's, too */
