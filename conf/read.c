@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -50,6 +52,66 @@ static const char *trust_problem(const struct stat *st)
 	return NULL;
 }
 
+static int judge_directory(struct reader *r, const char *path, const struct diag_where *w)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return 0; /* gone since */
+	if (st.st_uid != 0) {
+		diag_error(r->diag, w,
+			   "refused: %s does not belong to root, who would run what is put there",
+			   path);
+		return -EINVAL;
+	}
+	if (st.st_mode & (S_IWGRP | S_IWOTH) && !(st.st_mode & S_ISVTX)) {
+		diag_error(r->diag, w,
+			   "refused: others than root can replace it in %s (chmod go-w)", path);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* All directories on the way to path, which is absolute: where somebody else can write, he can put a file
+ * of root's in its place. Where the root directory is not root's, our root is that of a user namespace,
+ * and whose the others are cannot be seen. */
+static int judge_directories(struct reader *r, const char *path, const struct diag_where *w)
+{
+	char part[PATH_MAX] = "/";
+	struct stat st;
+	int err = 0;
+
+	if (stat("/", &st) < 0 || st.st_uid != 0)
+		return 0;
+	for (const char *slash = path; slash && !err; slash = strchr(slash + 1, '/')) {
+		size_t len = slash == path ? 1 : (size_t)(slash - path);
+
+		memcpy(part, path, len);
+		part[len] = '\0';
+		err = judge_directory(r, part, w);
+	}
+	return err;
+}
+
+/* On the way that was given, and on the one that it led to. */
+static int judge_ways(struct reader *r, int fd, const char *given, const struct diag_where *w)
+{
+	char link[64], real[PATH_MAX];
+	ssize_t n;
+	int err = 0;
+
+	if (geteuid() != 0)
+		return 0;
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	n = readlink(link, real, sizeof real - 1);
+	real[n > 0 ? n : 0] = '\0';
+	if (given[0] == '/' && strlen(given) < PATH_MAX)
+		err = judge_directories(r, given, w);
+	if (!err && real[0] == '/')
+		err = judge_directories(r, real, w);
+	return err;
+}
+
 static int read_open_file(struct reader *r, int fd, const struct diag_where *w, struct buf *text)
 {
 	struct stat st;
@@ -88,7 +150,9 @@ static int read_file(struct reader *r, const char *path)
 
 	if (fd < 0)
 		return refuse(r, &w, strerror(errno));
-	err = read_open_file(r, fd, &w, &text);
+	err = judge_ways(r, fd, path, &w);
+	if (!err)
+		err = read_open_file(r, fd, &w, &text);
 	if (err)
 		return err;
 	return sources_add(r->sources, path, text.data ? text.data : "", text.len);

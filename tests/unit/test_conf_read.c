@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -181,6 +182,61 @@ static void root_reads_only_what_root_alone_can_write(void **unused)
 	read_main(-EINVAL, "foster.ini: refused: others than root can write to it (chmod go-w)\n");
 }
 
+static void root_reads_nothing_that_others_could_replace(void **unused)
+{
+	auto_free char *here = getcwd(NULL, 0), *wanted = NULL;
+
+	(void)unused;
+	if (geteuid() != 0) {
+		print_message("skipped: not root\n");
+		skip();
+	}
+	put("foster.ini", "[include]\nfiles=conf.d/*\n");
+	put("conf.d/a.ini", "");
+	assert_int_equal(chmod("conf.d", 0775), 0);
+	assert_return_code(asprintf(&wanted,
+				    "conf.d/a.ini: refused: others than root can replace it in "
+				    "%s/conf.d (chmod go-w)\n",
+				    here),
+			   errno);
+	read_main(-EINVAL, wanted);
+	assert_int_equal(chmod("conf.d", 01777), 0); /* as /tmp: to add is not to replace */
+	conf_sources_free(read_main(0, ""));
+	assert_int_equal(chown("conf.d", 12345, 0), 0);
+	free(wanted);
+	assert_return_code(asprintf(&wanted,
+				    "conf.d/a.ini: refused: %s/conf.d does not belong to root, who "
+				    "would run what is put there\n",
+				    here),
+			   errno);
+	read_main(-EINVAL, wanted);
+	assert_int_equal(chown("conf.d", 0, 0), 0);
+	assert_int_equal(chmod("conf.d", 0755), 0);
+	conf_sources_free(read_main(0, ""));
+}
+
+/* A link in a place of root's is as good as the file that it leads to, and no better. */
+static void where_a_link_leads_is_judged_like_where_it_lies(void **unused)
+{
+	auto_free char *here = getcwd(NULL, 0), *wanted = NULL;
+
+	(void)unused;
+	if (geteuid() != 0) {
+		print_message("skipped: not root\n");
+		skip();
+	}
+	put("conf.d/real.ini", "");
+	assert_int_equal(symlink("conf.d/real.ini", "foster.ini"), 0);
+	conf_sources_free(read_main(0, ""));
+	assert_int_equal(chmod("conf.d", 0757), 0);
+	assert_return_code(asprintf(&wanted,
+				    "foster.ini: refused: others than root can replace it in "
+				    "%s/conf.d (chmod go-w)\n",
+				    here),
+			   errno);
+	read_main(-EINVAL, wanted);
+}
+
 static void saved_sources_come_back_whole(void **unused)
 {
 	struct conf_sources *s, *again = NULL;
@@ -276,6 +332,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_no_readable_file_is_refused, enter, leave),
 		cmocka_unit_test_setup_teardown(root_reads_only_what_root_alone_can_write, enter,
 						leave),
+		cmocka_unit_test_setup_teardown(root_reads_nothing_that_others_could_replace, enter,
+						leave),
+		cmocka_unit_test_setup_teardown(where_a_link_leads_is_judged_like_where_it_lies,
+						enter, leave),
 		cmocka_unit_test_setup_teardown(saved_sources_come_back_whole, enter, leave),
 		cmocka_unit_test_setup_teardown(what_was_good_once_stays_good, enter, leave),
 		cmocka_unit_test_setup_teardown(sources_that_were_not_saved_whole_are_refused,
