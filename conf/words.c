@@ -178,28 +178,31 @@ static void make_pair(struct buf *pair, const struct buf *value)
 	buf_add(pair, begin, (size_t)(end - begin));
 }
 
-/* One NAME = VALUE whose name is in token; appends "NAME=VALUE" to pair. */
-static int read_pair(struct lexer *l, struct buf *token, struct buf *pair, struct buf *why)
+/* One NAME = VALUE whose name is in token; appends "NAME=VALUE" to pair. What is wrong is counted and not
+ * quoted: it may be the rest of a password that was not in quotes, and this goes to a log. */
+static int read_pair(struct lexer *l, struct buf *token, struct buf *pair, unsigned number,
+		     struct buf *why)
 {
 	buf_clear(pair);
 	buf_add(pair, token->data, token->len);
 	if (pair->err)
 		return -ENOMEM;
 	if (token_is(token, '=') || strpbrk(token->data, "\"'=")) {
-		buf_addf(why, "'%s' cannot be the name of a variable", token->data);
+		buf_addf(why, "variable %u has no name (expected NAME=\"value\",…)", number);
 		return -EINVAL;
 	}
 	if (!next_token(l, token) || !token_is(token, '=')) {
 		if (!l->open_quote)
-			buf_addf(why, "'=' is missing after '%s' (expected NAME=\"value\",…)",
-				 pair->data);
+			buf_addf(why,
+				 "variable %u has no '=' behind its name (expected "
+				 "NAME=\"value\",…)",
+				 number);
 		return -EINVAL;
 	}
 	buf_add_char(pair, '=');
 	if (!next_token(l, token)) {
 		if (!l->open_quote)
-			buf_addf(why, "a value is missing after '%s' (\"\" is an empty one)",
-				 pair->data);
+			buf_addf(why, "variable %u has no value (\"\" is an empty one)", number);
 		return -EINVAL;
 	}
 	make_pair(pair, token);
@@ -210,9 +213,10 @@ static int read_pairs(struct lexer *l, struct buf *out, size_t *ret_n, struct bu
 {
 	auto_buf struct buf token = { 0 }, pair = { 0 };
 	size_t first = out->len, n = 0;
+	unsigned number = 0;
 
 	while (next_token(l, &token)) {
-		int err = read_pair(l, &token, &pair, why);
+		int err = read_pair(l, &token, &pair, ++number, why);
 
 		if (err)
 			return token.err ? token.err : err;

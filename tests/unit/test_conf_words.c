@@ -11,6 +11,7 @@
 
 #include "conf/expand.h"
 #include "conf/words.h"
+#include "daemon/base/mem.h"
 
 /* The words with '|' behind each. */
 #define HINT " (in a file, ';' or '#' after a blank begins a comment)"
@@ -86,14 +87,38 @@ static void assert_environment(const char *text, const char *wanted, bool wanted
 	assert_int_equal(lost, wanted_lost);
 }
 
-static void assert_no_environment(const char *text)
+static void refuse_environment(const char *text, struct buf *why)
 {
-	auto_buf struct buf out = { 0 }, why = { 0 };
+	auto_buf struct buf out = { 0 };
 	bool lost = false;
 	size_t n = 0;
 
-	assert_int_equal(words_environment(text, &out, &n, &lost, &why), -EINVAL);
-	assert_int_not_equal(why.len, 0);
+	assert_int_equal(words_environment(text, &out, &n, &lost, why), -EINVAL);
+	assert_int_not_equal(why->len, 0);
+}
+
+static void assert_no_environment(const char *text)
+{
+	auto_buf struct buf why = { 0 };
+
+	refuse_environment(text, &why);
+}
+
+/* What went wrong goes to a log. */
+static void the_rest_of_a_password_without_quotes_is_not_quoted(void **unused)
+{
+	static const char *const texts[] = { "A=1,PASSWORD=ab$secret,B=2",
+					     "PASSWORD=ab$secret=", "PASSWORD=ab$\"secret\"",
+					     "PASSWORD='secret", "PASSWORD=ab$sec'ret=1" };
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		auto_buf struct buf why = { 0 };
+
+		refuse_environment(texts[i], &why);
+		assert_null(strstr(why.data, "sec"));
+		assert_null(strstr(why.data, "ret"));
+	}
 }
 
 static void an_environment_is_a_list_of_pairs(void **unused)
@@ -221,6 +246,7 @@ int main(void)
 		cmocka_unit_test(the_last_of_equal_names_counts),
 		cmocka_unit_test(what_supervisord_drops_is_dropped_and_told),
 		cmocka_unit_test(pairs_that_are_none_are_refused),
+		cmocka_unit_test(the_rest_of_a_password_without_quotes_is_not_quoted),
 		cmocka_unit_test(lists_leave_empty_items_out),
 		cmocka_unit_test(names_become_values),
 		cmocka_unit_test(printf_forms_are_those_of_python),
