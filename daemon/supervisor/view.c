@@ -312,6 +312,25 @@ static void add_definition(json_t *o, const struct process *p)
 	add_log(o, "stderr", p, 2);
 }
 
+/* All of it, or the names alone. */
+static void add_environment(json_t *o, const struct process *p, bool whole)
+{
+	const char *const *var = p->def->environ;
+	json_t *list = var && !whole ? json_array() : NULL;
+
+	if (whole)
+		set_strings(o, "environment", var);
+	for (; list && *var; var++) {
+		auto_buf struct buf name = { 0 };
+
+		buf_addf(&name, "%.*s=…", (int)strcspn(*var, "="), *var);
+		if (!buf_error(&name))
+			json_array_append_new(list, text_str_to_json(name.data));
+	}
+	if (list)
+		json_object_set_new(o, "environment", list);
+}
+
 json_t *view_process(const struct process *p, bool whole)
 {
 	json_t *o = json_object();
@@ -322,8 +341,7 @@ json_t *view_process(const struct process *p, bool whole)
 	add_parent(o, p);
 	add_origin(o, p);
 	add_definition(o, p);
-	if (whole)
-		set_strings(o, "environment", p->def->environ);
+	add_environment(o, p, whole);
 	return o;
 }
 

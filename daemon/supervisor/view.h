@@ -27,7 +27,8 @@ json_t *view_end(const char *name, const struct process_end *end);
 /* Append a Node of the tree. */
 void view_node(struct buf *b, const struct process *p);
 
-/* A Process. whole: with what may hold secrets (environment); else without. NULL: no memory. */
+/* A Process. whole: with what may hold secrets (environment); else only the names of its variables.
+ * NULL: no memory. */
 json_t *view_process(const struct process *p, bool whole);
 
 /* An Event. NULL: no memory. */

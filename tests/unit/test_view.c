@@ -178,11 +178,8 @@ static void show_has_the_definition_and_the_last_end_in_full(void **state)
 static void show_keeps_the_environment_from_those_who_may_only_read(void **state)
 {
 	json_t *o = view_process(process_find(*state, "web"), false);
-	char *all = json_dumps(o, 0);
 
-	assert_null(json_object_get(o, "environment"));
-	assert_null(strstr(all, "SECRET"));
-	free(all);
+	assert_json(json_incref(json_object_get(o, "environment")), "[\"SECRET=…\"]");
 	json_decref(o);
 }
 
