@@ -16,6 +16,7 @@
 #include "daemon/base/fd.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/path.h"
 #include "daemon/keeper/adopt.h"
 #include "daemon/keeper/keeper.h"
 
@@ -30,7 +31,7 @@ struct boot {
 
 static int fail(const char *what, const char *where, int err)
 {
-	log_error("fosterd", "cannot %s %s: %s", what, where, strerror(err));
+	log_error("fosterd", "cannot %s %s: %s", what, where, path_error(-err));
 	return -1;
 }
 
@@ -315,9 +316,9 @@ static int redirect_own_log(struct keeper *k, const struct boot *b)
 		logfile = background; /* the terminal is about to be let go */
 	if (!logfile[0])
 		return 0;
-	auto_close int probe = open(logfile, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	auto_close int probe = path_open(logfile, O_WRONLY | O_CREAT | O_APPEND, 0644);
 	if (probe < 0)
-		return fail("open the log file", logfile, errno);
+		return fail("open the log file", logfile, -probe);
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return fail("make a pipe for", logfile, errno);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", ends[0]);

@@ -5,6 +5,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/path.h"
 #include "daemon/logger/rotate.h"
 
 #define FIRST_BUCKETS 64 /* a power of 2 */
@@ -140,13 +141,11 @@ void logfiles_limit(struct logfiles *all, size_t max)
 static int open_or_make_room(struct logfiles *all, const struct logfile *f)
 {
 	for (;;) {
-		int fd = open(f->path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-			      (mode_t)f->mode);
+		int fd = path_open(f->path, O_WRONLY | O_CREAT | O_NOCTTY | O_NONBLOCK,
+				   (mode_t)f->mode);
 
-		if (fd >= 0)
+		if ((fd != -EMFILE && fd != -ENFILE) || TAILQ_EMPTY(&all->open))
 			return fd;
-		if ((errno != EMFILE && errno != ENFILE) || TAILQ_EMPTY(&all->open))
-			return -errno;
 		logfile_close(all, TAILQ_LAST(&all->open, logfile_list));
 	}
 }

@@ -5,6 +5,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/path.h"
 #include "daemon/logger/logger.h"
 #include "daemon/logger/stream_take.h"
 #include "daemon/logger/stream_wait.h"
@@ -203,11 +204,10 @@ static uint64_t retry_delay_ns(unsigned failures)
 
 static void failed(struct stream *s, int err)
 {
-	if (!s->failures) {
-		errno = -err;
-		log_error(stream_name(s), "%s: cannot write to %s: %m, %s", stream_which(s),
-			  stream_target(s), s->drop ? "output is dropped" : "output waits");
-	}
+	if (!s->failures)
+		log_error(stream_name(s), "%s: cannot write to %s: %s, %s", stream_which(s),
+			  stream_target(s), path_error(err),
+			  s->drop ? "output is dropped" : "output waits");
 	s->retry_at_ns = clock_boot_ns() + retry_delay_ns(s->failures);
 	if (s->failures < UCHAR_MAX)
 		s->failures++;

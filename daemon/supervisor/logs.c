@@ -5,6 +5,7 @@
 
 #include "ctl/wire/text.h"
 #include "daemon/base/mem.h"
+#include "daemon/base/path.h"
 #include "daemon/supervisor/errors.h"
 #include "daemon/supervisor/front.h"
 #include "daemon/supervisor/params.h"
@@ -17,10 +18,10 @@
 int logs_open(const char *path, struct stat *ret_st)
 {
 	/* Not blocking, if somebody has put a FIFO there. */
-	auto_close int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	auto_close int fd = path_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (fstat(fd, ret_st) < 0)
 		return -errno;
 	if (!S_ISREG(ret_st->st_mode))
@@ -134,7 +135,7 @@ static void no_log(struct rpc_call *call, const struct log_request *r, int err)
 {
 	auto_buf struct buf reason = { 0 };
 
-	buf_addf(&reason, "%s: %s", r->path, strerror(-err));
+	buf_addf(&reason, "%s: %s", r->path, path_error(err));
 	errors_reply(call, "NoLog", process_name(r->process),
 		     buf_error(&reason) ? NULL : reason.data);
 }
