@@ -77,18 +77,39 @@ static const char *inherited(const struct process *p, const char *key)
 	return NULL;
 }
 
+/* Not by a process that another user has defined: it would speak of ours. */
+static const char *inherited_by_ours(const struct process *p, const char *key)
+{
+	return process_is_of_other(p) ? NULL : inherited(p, key);
+}
+
+/* What start method spawn begins with, and every process of another user: what fosterd was given may be
+ * secret, and the kernel would not show it to him. */
+static bool begins_clean(const struct process *p)
+{
+	enum conf_method method = p->def->program->method;
+
+	if (p->origin == PROCESS_SERVER)
+		return false;
+	return method == CONF_SPAWN || (method == CONF_FORK && process_is_of_other(p));
+}
+
 static void set_clean(struct env *e, const struct process *p)
 {
 	const struct conf_program *program = p->def->program;
 	const char *lang = inherited(p, "LANG");
-	const char *user = program->user ? program->user : inherited(p, "USER");
-	const char *home = program->home ? program->home : inherited(p, "HOME");
-	const char *shell = program->shell ? program->shell : inherited(p, "SHELL");
+	const char *user = program->user ? program->user : inherited_by_ours(p, "USER");
+	const char *home = program->home ? program->home : inherited_by_ours(p, "HOME");
+	const char *shell = program->shell ? program->shell : inherited_by_ours(p, "SHELL");
 
+	if (!user && !process_is_of_other(p))
+		user = "root";
 	set_own(e, "PATH", DEFAULT_PATH);
 	set_own(e, "HOME", home ? home : "/");
-	set_own(e, "USER", user ? user : "root");
-	set_own(e, "LOGNAME", user ? user : "root");
+	if (user) {
+		set_own(e, "USER", user);
+		set_own(e, "LOGNAME", user);
+	}
 	set_own(e, "SHELL", shell ? shell : "/bin/sh");
 	set_own(e, "LANG", lang ? lang : "C.UTF-8");
 }
@@ -125,15 +146,14 @@ int env_build(const struct process *p, struct buf *out)
 {
 	static struct env reused; /* 16 KiB: not for each child anew */
 	struct env *e = &reused;
-	enum conf_method method = p->def->program->method;
 
 	e->n = e->n_own = 0;
 	e->err = 0;
-	if (p->origin == PROCESS_SERVER || method == CONF_FORK)
+	if (begins_clean(p))
+		set_clean(e, p);
+	else if (p->origin == PROCESS_SERVER || p->def->program->method == CONF_FORK)
 		for (char **var = p->supervisor->fork_environ; *var; var++)
 			append(e, *var); /* the first layer: nothing to replace */
-	else if (method == CONF_SPAWN)
-		set_clean(e, p);
 	set_supervisor(e, p);
 	set_all(e, p->def->environ);
 	set_foster(e, p);
@@ -149,7 +169,7 @@ const char *env_path(const struct process *p)
 	for (const char *const *var = p->def->environ; var && *var; var++)
 		if (strncmp(*var, "PATH=", 5) == 0)
 			path = *var + 5;
-	if (!path && p->def->program->method != CONF_SPAWN)
+	if (!path && !begins_clean(p))
 		path = inherited(p, "PATH");
 	return path ? path : DEFAULT_PATH;
 }

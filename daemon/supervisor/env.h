@@ -3,7 +3,8 @@
  * Three layers, the later ones win: what the start method begins with (fork: fosterd's own less what
  * speaks of fosterd alone; spawn: PATH HOME USER LOGNAME SHELL LANG; forkserver: the server adds its
  * own), environment=, and foster's FOSTER_* (in a [supervisord] file SUPERVISOR_* come before
- * environment=, as there). */
+ * environment=, as there). By fork, what a client who is not admin has defined begins as by spawn, less
+ * USER and LOGNAME: fosterd's environment is as secret as /proc/PID/environ. */
 #ifndef FOSTER_SUPERVISOR_ENV_H
 #define FOSTER_SUPERVISOR_ENV_H
 

@@ -221,6 +221,11 @@ bool process_dies_with_keeper(const struct process *p)
 	return false;
 }
 
+bool process_is_of_other(const struct process *p)
+{
+	return p->client && p->client->uid != 0 && p->client->uid != geteuid();
+}
+
 /* ---- definitions --------------------------------------------------------------------------------- */
 
 void process_take_next(struct process *p)

@@ -168,6 +168,10 @@ struct process *process_parent(const struct process *p);
 /* Whether it ends with the keeper (parent-death signal): a daemon all the way up. */
 bool process_dies_with_keeper(const struct process *p);
 
+/* Whether a client has defined it who is neither root nor of fosterd's own user: it runs as that one,
+ * and is given nothing that he could not have himself. */
+bool process_is_of_other(const struct process *p);
+
 /* ---- process_event.c --------------------------------------------------------------------------- */
 
 /* Queue an event; it is handled before the loop waits. */

@@ -248,12 +248,22 @@ static unsigned add_strings(struct buf *b, const char *const *strings)
 	return n;
 }
 
+/* Nobody is led into fosterd's directory who could not go there himself. */
+static const char *directory_of(const struct process *p)
+{
+	if (directory_fd(p) >= 0)
+		return "";
+	if (p->def->directory)
+		return p->def->directory;
+	return process_is_of_other(p) ? "/" : "";
+}
+
 static void plan_command(struct process *p, struct link_spawn *l, struct buf *b)
 {
 	const struct conf_process *def = p->def;
 	const char *entry = def->program->entry;
 
-	buf_add_strz(b, directory_fd(p) >= 0 || !def->directory ? "" : def->directory);
+	buf_add_strz(b, directory_of(p));
 	buf_add_strz(b, entry ? entry : "");
 	if (entry) {
 		buf_add_strz(b, def->name);
@@ -280,17 +290,12 @@ static uint32_t plan_flags(const struct process *p)
 	return flags;
 }
 
-/* A path that another user chose may lie on a file system that he serves himself. */
-static bool is_ours_to_look_at(const struct process *p)
-{
-	return !p->client || p->client->uid == 0 || p->client->uid == geteuid();
-}
-
-/* Whether no file system that may hang is involved: only then may the keeper wait for the exec. */
+/* Whether no file system that may hang is involved: only then may the keeper wait for the exec. A path
+ * that another user chose may lie on one that he serves himself. */
 static bool is_local(const struct process *p)
 {
-	return is_ours_to_look_at(p) && localfs_is_local(p->def->argv ? p->def->argv[0] : NULL,
-							 env_path(p), p->def->directory);
+	return !process_is_of_other(p) && localfs_is_local(p->def->argv ? p->def->argv[0] : NULL,
+							   env_path(p), p->def->directory);
 }
 
 /* A forkserver's children would be killed with it, and cannot be moved cheaply to cgroups of their own;

@@ -206,6 +206,54 @@ static void spawn_takes_home_and_shell_from_the_user(void **unused)
 
 /* ---- forkserver ---------------------------------------------------------------------------- */
 
+/* ---- a client of another user --------------------------------------------------------------- */
+
+/* What uid has defined, with start method fork, under a fosterd that was given given. */
+static struct supervisor *build_for(uid_t uid, struct built *e)
+{
+	struct supervisor *s = build("[program:x]\ncommand = x\n", given, e);
+	struct process *p = front_define(s, "theirs", uid);
+
+	buf_clear(&e->strings);
+	e->n = 0;
+	assert_in_range(env_build(p, &e->strings), 1, ARRAY_SIZE(e->vars));
+	for (const char *at = e->strings.data; at < e->strings.data + e->strings.len;
+	     at += strlen(at) + 1)
+		e->vars[e->n++] = at;
+	assert_string_equal(env_path(p), value(e, "PATH"));
+	return s;
+}
+
+static void who_is_not_of_ours_is_not_shown_what_fosterd_was_given(void **unused)
+{
+	struct built e;
+	struct supervisor *s = build_for(geteuid() + 12345, &e);
+
+	(void)unused;
+	assert_value(&e, "ONLY_HERE", NULL);
+	assert_value(&e, "PATH", CLEAN_PATH);
+	assert_value(&e, "HOME", "/");
+	assert_value(&e, "USER", NULL); /* not fosterd's, and nobody has asked for its name */
+	assert_value(&e, "LOGNAME", NULL);
+	assert_value(&e, "SHELL", "/bin/sh");
+	assert_value(&e, "LANG", "de_DE.UTF-8");
+	assert_value(&e, "FOSTER_NAME", "theirs");
+	done(s, &e);
+}
+
+static void who_is_of_ours_is_shown_it(void **unused)
+{
+	struct built e;
+	struct supervisor *s = build_for(geteuid(), &e);
+
+	(void)unused;
+	assert_value(&e, "ONLY_HERE", "yes");
+	assert_value(&e, "PATH", "/given/bin");
+	done(s, &e);
+}
+
+/* ---- forkserver ----------------------------------------------------------------------------- */
+
 static void a_forkserver_adds_its_own_so_it_gets_only_the_rest(void **unused)
 {
 	struct built e;
@@ -477,6 +525,8 @@ int main(void)
 		cmocka_unit_test(spawn_begins_with_a_clean_slate),
 		cmocka_unit_test(spawn_has_all_six_when_fosterd_was_given_nothing),
 		cmocka_unit_test(spawn_takes_home_and_shell_from_the_user),
+		cmocka_unit_test(who_is_not_of_ours_is_not_shown_what_fosterd_was_given),
+		cmocka_unit_test(who_is_of_ours_is_shown_it),
 		cmocka_unit_test(a_forkserver_adds_its_own_so_it_gets_only_the_rest),
 		cmocka_unit_test(a_forkserver_itself_begins_as_by_fork),
 		cmocka_unit_test(environment_goes_over_what_the_method_begins_with),
