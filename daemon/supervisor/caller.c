@@ -40,7 +40,7 @@ static pid_t parent_of(pid_t pid)
 /* Up to the keeper, to which orphans fall; their session tells whose they were. */
 static void look_up(struct ancestry *a, pid_t pid, pid_t keeper)
 {
-	pid_t session = getsid(pid);
+	pid_t session = pid > 0 ? getsid(pid) : 0; /* 0: in a PID namespace that we do not see */
 
 	for (; pid > 1 && pid != keeper && a->n < DEPTH_MAX; pid = parent_of(pid))
 		a->pids[a->n++] = pid;

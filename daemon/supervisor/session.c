@@ -2,7 +2,7 @@
  *
  * The keeper holds the pidfd, so that a session outlives the supervisor that made it. */
 #include <fcntl.h>
-#include <sys/syscall.h>
+#include <poll.h>
 
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
@@ -117,19 +117,38 @@ struct session *session_find(const struct supervisor *s, uint64_t id)
 	return NULL;
 }
 
+/* Whether it is still the session of this PID: its process has not ended without us having heard of it
+ * yet, or a little while ago (session_grace=), and left the PID to another. */
+static bool is_of(const struct session *session, pid_t pid)
+{
+	struct pollfd p = { .fd = session->pidfd, .events = POLLIN };
+
+	return session->pid == pid && !session->over && poll(&p, 1, 0) == 0;
+}
+
+/* The PID is 0 for everybody who is in another PID namespace than we: then each time a new one. */
+static struct session *find_of(const struct supervisor *s, pid_t pid)
+{
+	for (struct session *session = pid ? s->sessions : NULL; session; session = session->next)
+		if (is_of(session, pid))
+			return session;
+	return NULL;
+}
+
 struct session *session_of(struct supervisor *s, pid_t pid, int pidfd)
 {
 	static uint64_t last_id;
-	struct session *session;
+	struct session *session = find_of(s, pid);
 	struct link_head h = { .type = LINK_HOLD };
 	struct link_hold what;
 	struct link_part part = { &what, sizeof what };
 	int copy;
 
-	for (session = s->sessions; session; session = session->next)
-		if (session->pid == pid && !session->over)
-			return session; /* alive, or we would have heard: the PID is its own */
-	copy = pidfd >= 0 ? fcntl(pidfd, F_DUPFD_CLOEXEC, 3) : (int)syscall(SYS_pidfd_open, pid, 0);
+	if (session)
+		return session;
+	copy = pidfd < 0 ? -1 : fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
+	if (pidfd < 0)
+		errno = ESRCH; /* it has gone, and its PID may be another's */
 	if (copy < 0)
 		return NULL;
 	while (session_find(s, ++last_id))

@@ -184,7 +184,8 @@ void reload_all(struct supervisor *s);
 
 /* ---- session.c --------------------------------------------------------------------------------- */
 
-/* The session of a client process; made on first use. pidfd stays the caller's. NULL: errno. */
+/* The session of a client process; made on first use. pidfd stays the caller's. NULL: errno, ESRCH
+ * where pidfd is -1. */
 struct session *session_of(struct supervisor *s, pid_t pid, int pidfd);
 void session_attach(struct session *session, struct process *p);
 void session_detach(struct process *p);
