@@ -119,7 +119,7 @@ ssize_t fd_read_file(const char *path, char *text, size_t size)
 int fd_replace_file(const char *path, const void *data, size_t len, mode_t mode)
 {
 	char beside[PATH_MAX];
-	int r = snprintf(beside, sizeof beside, "%s.new", path);
+	int r = snprintf(beside, sizeof beside, "%s new", path); /* no process' name has a blank */
 
 	if (r < 0 || (size_t)r >= sizeof beside)
 		return -ENAMETOOLONG;

@@ -540,8 +540,8 @@ static void what_an_interrupted_replacement_left_is_no_obstacle(void **state)
 	struct stat st;
 
 	make_file(at(*state, "f"), "old", 3);
-	make_file(at(*state, "f.new"), "half of something longer", 24);
-	assert_return_code(chmod(at(*state, "f.new"), 0666), errno);
+	make_file(at(*state, "f new"), "half of something longer", 24);
+	assert_return_code(chmod(at(*state, "f new"), 0666), errno);
 	assert_int_equal(fd_replace_file(at(*state, "f"), "new", 3, 0600), 0);
 	assert_content(at(*state, "f"), "new");
 	assert_int_equal(stat(at(*state, "f"), &st), 0);
@@ -611,7 +611,7 @@ static void a_symbolic_link_beside_it_is_not_followed(void **state)
 {
 	make_file(at(*state, "f"), "old", 3);
 	make_file(at(*state, "victim"), "intact", 6);
-	assert_return_code(symlink("victim", at(*state, "f.new")), errno);
+	assert_return_code(symlink("victim", at(*state, "f new")), errno);
 	assert_int_equal(fd_replace_file(at(*state, "f"), "new", 3, 0600), 0);
 	assert_content(at(*state, "f"), "new");
 	assert_content(at(*state, "victim"), "intact");
