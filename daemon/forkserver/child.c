@@ -1,13 +1,17 @@
 #include "daemon/forkserver/child.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#define GROUPS_MAX 1024 /* who is in more has no forkserver of his own */
 
 static enum link_step session(const struct plan *p)
 {
@@ -62,8 +66,6 @@ static enum link_step descriptors(const struct plan *p, int channel)
 			return LINK_STEP_STDIO;
 	if (close_all_but(p->directory_fd, channel) < 0)
 		return LINK_STEP_STDIO;
-	if (p->spawn->flags & LINK_SPAWN_TTY && ioctl(0, TIOCSCTTY, 0) < 0)
-		return LINK_STEP_TTY;
 	return LINK_STEP_NONE;
 }
 
@@ -76,13 +78,51 @@ static enum link_step limits(const struct plan *p)
 	return LINK_STEP_NONE;
 }
 
+/* What a forkserver that is not root had (see spawn_child.c of the keeper). */
+static int drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+
+	return (int)syscall(SYS_capset, &head, none);
+}
+
+static bool is_among(gid_t gid, const gid_t *groups, long n)
+{
+	while (n > 0 && groups[n - 1] != gid)
+		n--;
+	return n > 0;
+}
+
+/* Each of the first is among the second, or is the child's own. */
+static bool are_among(const gid_t *first, long n_first, const gid_t *second, long n_second,
+		      gid_t own)
+{
+	for (long i = 0; i < n_first; i++)
+		if (first[i] != own && !is_among(first[i], second, n_second))
+			return false;
+	return true;
+}
+
+/* A forkserver of the child's own user may change nothing, and has nothing to change. */
+static bool is_identity(const struct plan *p)
+{
+	const struct link_spawn *s = p->spawn;
+	gid_t groups[GROUPS_MAX];
+	long n = syscall(SYS_getgroups, GROUPS_MAX, groups);
+
+	return n >= 0 && getuid() == s->uid && geteuid() == s->uid && getgid() == s->gid &&
+	       getegid() == s->gid && are_among(groups, n, p->groups, s->n_groups, s->gid) &&
+	       are_among(p->groups, s->n_groups, groups, n, s->gid);
+}
+
 /* By syscall(): the C library's functions would look after the threads of "this" process, and after
  * a vfork that is the forkserver. */
 static enum link_step identity(const struct plan *p)
 {
 	const struct link_spawn *s = p->spawn;
 
-	if (!(s->flags & LINK_SPAWN_IDS))
+	if (!(s->flags & LINK_SPAWN_IDS) || is_identity(p))
 		return LINK_STEP_NONE;
 	if (syscall(SYS_setgroups, s->n_groups, p->groups) < 0)
 		return LINK_STEP_GROUPS;
@@ -90,6 +130,16 @@ static enum link_step identity(const struct plan *p)
 		return LINK_STEP_GID;
 	if (syscall(SYS_setresuid, s->uid, s->uid, s->uid) < 0)
 		return LINK_STEP_UID;
+	if (s->uid != 0 && drop_capabilities() < 0)
+		return LINK_STEP_UID;
+	return LINK_STEP_NONE;
+}
+
+/* With the child's own rights: root may take any. */
+static enum link_step terminal(const struct plan *p)
+{
+	if (p->spawn->flags & LINK_SPAWN_TTY && ioctl(0, TIOCSCTTY, 0) < 0)
+		return LINK_STEP_TTY;
 	return LINK_STEP_NONE;
 }
 
@@ -139,6 +189,8 @@ enum link_step child_set_up(const struct plan *p, pid_t parent, int channel)
 		step = limits(p);
 	if (!step)
 		step = identity(p);
+	if (!step)
+		step = terminal(p);
 	if (!step)
 		step = directory(p);
 	if (!step)

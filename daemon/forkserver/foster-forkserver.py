@@ -61,6 +61,7 @@ PID = struct.Struct("=i")  # struct link_forked
 END = struct.Struct("=iIQQQ")  # struct link_ended
 
 PR_SET_NO_NEW_PRIVS = 38
+CAPABILITY_VERSION_3 = 0x20080522
 
 # What a Python ignores from its start, as every program that runs in it expects; not what executes.
 IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
@@ -173,8 +174,14 @@ class Plan:
         self.function = None if self.paths else find_loaded(self.entry)
         self.way = way_of(n_path, self.entry)
 
+    def is_identity(self):
+        """A forkserver of the child's own user may change nothing, and has nothing to change."""
+        return (os.getresuid() == (self.uid,) * 3 and os.getresgid() == (self.gid,) * 3 and
+                {self.gid, *os.getgroups()} == {self.gid, *self.groups})
+
     def calls(self, server, channel):
         """What the child has to do, in the order of DESIGN: (step, function, arguments) each."""
+        was_root = os.geteuid() == 0
         if self.flags & SESSION:
             yield STEP_SETSID, os.setsid, ()
         elif self.flags & GROUP:
@@ -184,15 +191,18 @@ class Plan:
         link = [LINK_FD] if self.way == CALL else []
         for low, high in gaps([*link, channel, *self.fds[3:]]):
             yield STEP_STDIO, close_range, (low, high)
-        if self.flags & TTY:
-            import fcntl, termios
-            yield STEP_TTY, fcntl.ioctl, (0, termios.TIOCSCTTY, 0)
         if self.nofile[1] and tuple(self.nofile) != server.nofile:
             yield STEP_LIMITS, resource.setrlimit, (resource.RLIMIT_NOFILE, self.nofile)
-        if self.flags & IDS:
+        if self.flags & IDS and not self.is_identity():
             yield STEP_GROUPS, os.setgroups, (self.groups,)
             yield STEP_GID, os.setresgid, (self.gid,) * 3
             yield STEP_UID, os.setresuid, (self.uid,) * 3
+            if self.uid and not was_root:  # else the kernel has taken them
+                import ctypes
+                yield STEP_UID, drop_capabilities, (ctypes.CDLL(None, use_errno=True),)
+        if self.flags & TTY:
+            import fcntl, termios
+            yield STEP_TTY, fcntl.ioctl, (0, termios.TIOCSCTTY, 0)
         if self.umask >= 0:
             yield STEP_CHDIR, os.umask, (self.umask,)
         if self.flags & DIRECTORY_FD:
@@ -261,6 +271,12 @@ def close_range(low, high):
 
 if sys.version_info >= (3, 10):
     close_range = os.closerange
+
+
+def drop_capabilities(libc):
+    """What a forkserver that is not root had: it would stay with the user that the child became."""
+    if libc.capset(struct.pack("=Ii", CAPABILITY_VERSION_3, 0), bytes(24)) < 0:
+        raise OSError(errno.EPERM, "capabilities")
 
 
 def forgo_privileges(libc):

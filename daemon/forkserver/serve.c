@@ -285,6 +285,14 @@ static void start_copy(struct server *s, const struct link_head *h, const struct
 	s->children[s->n_children++] = c;
 }
 
+/* Not where the child becomes another user, who could stop it, and so us, before it executes. */
+static bool may_borrow(const struct plan *p)
+{
+	bool is_ours = !(p->spawn->flags & LINK_SPAWN_IDS) || p->spawn->uid == geteuid();
+
+	return p->path[0] && p->spawn->flags & LINK_SPAWN_LOCAL && is_ours;
+}
+
 static void on_spawn(struct server *s, const struct link_message *m)
 {
 	struct serve_child *last = find(s, m->head->slot);
@@ -305,7 +313,7 @@ static void on_spawn(struct server *s, const struct link_message *m)
 		refuse(s, m->head, LINK_STEP_SERVER, -r, "the plan cannot be read");
 		return;
 	}
-	if (p.path[0] && p.spawn->flags & LINK_SPAWN_LOCAL)
+	if (may_borrow(&p))
 		start_borrower(s, m->head, &p);
 	else
 		start_copy(s, m->head, &p);

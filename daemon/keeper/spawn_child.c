@@ -1,5 +1,6 @@
 #include "daemon/keeper/spawn_child.h"
 
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -45,11 +46,6 @@ static long descriptors(const struct spawn_child *c)
 	return r;
 }
 
-static long terminal(const struct spawn_child *c)
-{
-	return c->plan->flags & LINK_SPAWN_TTY ? rawcall(SYS_ioctl, 0, TIOCSCTTY, 0) : 0;
-}
-
 static long limits(const struct spawn_child *c)
 {
 	const struct rlimit64 nofile = { c->plan->nofile_soft, c->plan->nofile_hard };
@@ -78,6 +74,25 @@ static long uid(const struct spawn_child *c)
 	long id = c->plan->uid;
 
 	return c->plan->flags & LINK_SPAWN_IDS ? rawcall(SYS_setresuid, id, id, id) : 0;
+}
+
+/* The kernel takes them from who was root. From who was not, but had some (AmbientCapabilities= of
+ * systemd), they would go with the child, and make the next user of it as powerful as we are. */
+static long capabilities(const struct spawn_child *c)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+
+	if (!(c->plan->flags & LINK_SPAWN_IDS) || c->plan->uid == 0)
+		return 0;
+	return rawcall(SYS_capset, RAW(&head), RAW(none)); /* the ambient ones go with them */
+}
+
+/* After the change of ids: root may take a terminal that was opened for writing only, and whose
+ * terminal it is may read from it. */
+static long terminal(const struct spawn_child *c)
+{
+	return c->plan->flags & LINK_SPAWN_TTY ? rawcall(SYS_ioctl, 0, TIOCSCTTY, 0) : 0;
 }
 
 static long directory(const struct spawn_child *c)
@@ -136,11 +151,12 @@ static const struct {
 	{ LINK_STEP_FORK, unshare_descriptors },
 	{ LINK_STEP_SETSID, lead },
 	{ LINK_STEP_STDIO, descriptors },
-	{ LINK_STEP_TTY, terminal },
 	{ LINK_STEP_LIMITS, limits },
 	{ LINK_STEP_GROUPS, groups },
 	{ LINK_STEP_GID, gid },
 	{ LINK_STEP_UID, uid },
+	{ LINK_STEP_UID, capabilities },
+	{ LINK_STEP_TTY, terminal },
 	{ LINK_STEP_CHDIR, directory },
 	{ LINK_STEP_PARENT, tie_to_parent },
 	{ LINK_STEP_LIMITS, privileges },
