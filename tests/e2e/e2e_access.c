@@ -1,56 +1,19 @@
 /* e2e_access.c - who may do what: real users, the kernel's word for who they are (DESIGN section 6) */
 #include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "daemon/base/mem.h"
-#include "tests/e2e/fixture.h"
+#include "tests/e2e/other.h"
 
-#define DAEMON 1
-#define NOBODY 65534
-#define OTHER 65533 /* has no name: fosterd must cope with that, too */
 #define HOLD "command = @child@ hold\nstartsecs = 0\n"
 #define OPEN "[foster]\nsocket_mode = 0666\n"
-
-/* Copies of the programs where everybody can execute them: the build directory may be private. */
-static void publish(struct fixture *f)
-{
-	struct result r = { 0 };
-
-	if (getuid() != 0)
-		fixture_skip("needs root");
-	struct run copy = { .argv = (const char *const[]){
-				    "cp", fixture_format(f, "%s/fosterctl", f->build),
-				    fixture_child(f), f->dir, NULL } };
-	assert_int_equal(run_start(&copy), 0);
-	assert_int_equal(run_finish(&copy, FIXTURE_DEADLINE_MS, &f->arena, &r), 0);
-	assert_int_equal(r.status, 0);
-}
-
-/* fosterctl as another user. */
-#define as(f, uid, ...) ctl_as(f, uid, (const char *const[]){ __VA_ARGS__, NULL })
-static struct result ctl_as(struct fixture *f, uid_t uid, const char *const *args)
-{
-	const char *argv[32] = { fixture_path(f, "fosterctl") };
-	struct run r = { .argv = argv, .uid = uid, .directory = "/" };
-
-	for (int i = 0; i < 30 && args[i]; i++)
-		argv[i + 1] = args[i];
-	fflush(stdout);
-	assert_int_equal(run_start(&r), 0);
-	return fixture_finish(f, &r);
-}
 
 static void the_sockets_mode_keeps_others_out(void **state)
 {
 	struct fixture *f = *state;
 
-	publish(f);
+	other_publish(f);
 	fixture_up(f, "[access:all]\nusers = nobody\nallow = admin\n");
-	struct result r = as(f, NOBODY, "ping");
+	struct result r = other_ctl(f, OTHER_NOBODY, "ping");
 	assert_int_equal(r.status, 5);
 	assert_contains(r.err, "Permission denied");
 	fixture_down(f);
@@ -60,7 +23,7 @@ static void an_open_socket_alone_allows_nothing(void **state)
 {
 	struct fixture *f = *state;
 
-	publish(f);
+	other_publish(f);
 	fixture_up(f, OPEN "[program:web]\n" HOLD);
 	static const char *const commands[][4] = {
 		{ "status" },
@@ -73,9 +36,10 @@ static void an_open_socket_alone_allows_nothing(void **state)
 		{ "update" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		struct result r = ctl_as(f, NOBODY,
-					 (const char *const[]){ commands[i][0], commands[i][1],
-								commands[i][2], NULL });
+		struct result r =
+			other_ctl_argv(f, OTHER_NOBODY,
+				       (const char *const[]){ commands[i][0], commands[i][1],
+							      commands[i][2], NULL });
 		assert_int_not_equal(r.status, 0);
 		assert_contains(r.err, "not permitted");
 	}
@@ -87,19 +51,19 @@ static void read_sees_and_does_not_touch(void **state)
 {
 	struct fixture *f = *state;
 
-	publish(f);
+	other_publish(f);
 	fixture_up(f, OPEN "[access:look]\nusers = nobody\nallow = read\n"
 			   "[program:web]\nstartsecs = 0\ncommand = @child@ print words hold\n");
 	fixture_settle(f, "web", "RUNNING");
-	assert_int_equal(as(f, NOBODY, "status").status, 0);
-	assert_int_equal(as(f, NOBODY, "tail", "web").status, 0);
-	assert_int_equal(as(f, NOBODY, "poll", "web").status, 0);
-	struct result r = as(f, NOBODY, "stop", "web");
+	assert_int_equal(other_ctl(f, OTHER_NOBODY, "status").status, 0);
+	assert_int_equal(other_ctl(f, OTHER_NOBODY, "tail", "web").status, 0);
+	assert_int_equal(other_ctl(f, OTHER_NOBODY, "poll", "web").status, 0);
+	struct result r = other_ctl(f, OTHER_NOBODY, "stop", "web");
 	assert_int_equal(r.status, 1);
 	assert_contains(r.err, "fosterctl: web: not permitted");
 	assert_contains(r.err, "control");
-	assert_int_equal(as(f, NOBODY, "start", "x", "--", "true").status, 1);
-	assert_int_equal(as(f, OTHER, "status").status, 1);
+	assert_int_equal(other_ctl(f, OTHER_NOBODY, "start", "x", "--", "true").status, 1);
+	assert_int_equal(other_ctl(f, OTHER_NAMELESS, "status").status, 1);
 	fixture_settle(f, "web", "RUNNING");
 	fixture_down(f);
 }
@@ -108,19 +72,19 @@ static void control_is_limited_to_its_programs(void **state)
 {
 	struct fixture *f = *state;
 
-	publish(f);
+	other_publish(f);
 	fixture_up(f, OPEN "[access:web]\nusers = nobody\nprograms = web*\nallow = read,control\n"
 			   "[program:web1]\n" HOLD "[program:db]\n" HOLD);
-	assert_int_equal(as(f, NOBODY, "restart", "web1").status, 0);
-	assert_int_equal(as(f, NOBODY, "stop", "web1").status, 0);
-	struct result r = as(f, NOBODY, "stop", "db");
+	assert_int_equal(other_ctl(f, OTHER_NOBODY, "restart", "web1").status, 0);
+	assert_int_equal(other_ctl(f, OTHER_NOBODY, "stop", "web1").status, 0);
+	struct result r = other_ctl(f, OTHER_NOBODY, "stop", "db");
 	assert_int_not_equal(r.status, 0);
 	fixture_settle(f, "db", "RUNNING");
 	/* all: what the caller can see */
-	assert_int_equal(as(f, NOBODY, "stop", "all").status, 0);
+	assert_int_equal(other_ctl(f, OTHER_NOBODY, "stop", "all").status, 0);
 	fixture_settle(f, "db", "RUNNING");
-	assert_int_equal(as(f, NOBODY, "start", "x", "--", "true").status, 1);
-	assert_int_equal(as(f, NOBODY, "shutdown").status, 1);
+	assert_int_equal(other_ctl(f, OTHER_NOBODY, "start", "x", "--", "true").status, 1);
+	assert_int_equal(other_ctl(f, OTHER_NOBODY, "shutdown").status, 1);
 	fixture_down(f);
 }
 
@@ -128,11 +92,11 @@ static void groups_are_taken_from_the_kernel(void **state)
 {
 	struct fixture *f = *state;
 
-	publish(f);
+	other_publish(f);
 	/* 65533 has that group only; nogroup is nobody's */
 	fixture_up(f, OPEN "[access:g]\ngroups = nogroup\nallow = read\n[program:web]\n" HOLD);
-	assert_int_equal(as(f, NOBODY, "status").status, 0);
-	assert_int_equal(as(f, OTHER, "status").status, 1);
+	assert_int_equal(other_ctl(f, OTHER_NOBODY, "status").status, 0);
+	assert_int_equal(other_ctl(f, OTHER_NAMELESS, "status").status, 1);
 	fixture_down(f);
 }
 
@@ -142,16 +106,16 @@ static void who_may_run_runs_as_oneself(void **state)
 {
 	struct fixture *f = *state;
 
-	publish(f);
+	other_publish(f);
 	fixture_up(f, MAY_RUN);
-	struct result r = as(f, NOBODY, "run", "--", fixture_path(f, "child"), "ids");
+	struct result r = other_ctl(f, OTHER_NOBODY, "run", "--", fixture_path(f, "child"), "ids");
 	fixture_check(f, r, 0, "65534 65534 65534 65534\n", "");
-	r = as(f, NOBODY, "run", "--", "grep", "NoNewPrivs", "/proc/self/status");
+	r = other_ctl(f, OTHER_NOBODY, "run", "--", "grep", "NoNewPrivs", "/proc/self/status");
 	fixture_check(f, r, 0, "NoNewPrivs:\t1\n", "");
-	r = as(f, NOBODY, "start", "mine", "--", fixture_path(f, "child"), "ids");
+	r = other_ctl(f, OTHER_NOBODY, "start", "mine", "--", fixture_path(f, "child"), "ids");
 	assert_int_equal(r.status, 0);
 	fixture_until(f, "mine", "EXITED");
-	r = as(f, NOBODY, "tail", "mine");
+	r = other_ctl(f, OTHER_NOBODY, "tail", "mine");
 	fixture_check(f, r, 0, "65534 65534 65534 65534\n", "");
 	fixture_down(f);
 }
@@ -160,7 +124,7 @@ static void who_may_run_may_not_become_another(void **state)
 {
 	struct fixture *f = *state;
 
-	publish(f);
+	other_publish(f);
 	fixture_up(f, MAY_RUN);
 	static const char *const settings[] = {
 		"user=root",
@@ -173,12 +137,13 @@ static void who_may_run_may_not_become_another(void **state)
 		"priority=1",
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-		struct result r = as(f, NOBODY, "start", "x", "--set", settings[i], "--", "true");
+		struct result r = other_ctl(f, OTHER_NOBODY, "start", "x", "--set", settings[i],
+					    "--", "true");
 
 		assert_int_equal(r.status, 1);
 		assert_contains(r.err, "fosterctl: x: ");
 	}
-	assert_int_equal(as(f, NOBODY, "run", "-u", "root", "--", "true").status, 125);
+	assert_int_equal(other_ctl(f, OTHER_NOBODY, "run", "-u", "root", "--", "true").status, 125);
 	fixture_ctl_is(f, 4, "", NULL, "status", "x");
 	fixture_down(f);
 }
@@ -187,14 +152,13 @@ static void a_directory_is_opened_with_the_clients_rights(void **state)
 {
 	struct fixture *f = *state;
 
-	publish(f);
+	other_publish(f);
 	assert_return_code(mkdir(fixture_path(f, "private"), 0700), errno);
 	fixture_up(f, MAY_RUN);
-	struct result r =
-		as(f, NOBODY, "start", "x", "-d", fixture_path(f, "private"), "--", "true");
+	struct result r = other_ctl(f, OTHER_NOBODY, "start", "x", "-d", fixture_path(f, "private"),
+				    "--", "true");
 	assert_int_equal(r.status, 1);
 	assert_contains(r.err, "Permission denied");
-	/* by hand, without a descriptor: the name alone must not do */
 	fixture_down(f);
 }
 
@@ -202,16 +166,18 @@ static void processes_of_others_are_out_of_reach(void **state)
 {
 	struct fixture *f = *state;
 
-	publish(f);
+	other_publish(f);
 	fixture_up(f, OPEN
 		   "[access:run]\nusers = nobody,daemon\nallow = read,run\n[program:web]\n" HOLD);
 	assert_int_equal(
-		as(f, NOBODY, "start", "mine", "--", fixture_path(f, "child"), "hold").status, 0);
-	assert_int_not_equal(as(f, DAEMON, "stop", "mine").status, 0);
-	assert_int_not_equal(as(f, DAEMON, "forget", "mine").status, 0);
-	assert_int_not_equal(as(f, NOBODY, "stop", "web").status, 0);
+		other_ctl(f, OTHER_NOBODY, "start", "mine", "--", fixture_path(f, "child"), "hold")
+			.status,
+		0);
+	assert_int_not_equal(other_ctl(f, OTHER_DAEMON, "stop", "mine").status, 0);
+	assert_int_not_equal(other_ctl(f, OTHER_DAEMON, "forget", "mine").status, 0);
+	assert_int_not_equal(other_ctl(f, OTHER_NOBODY, "stop", "web").status, 0);
 	assert_string_equal(fixture_state(f, "mine"), "RUNNING");
-	assert_int_equal(as(f, NOBODY, "stop", "mine").status, 0);
+	assert_int_equal(other_ctl(f, OTHER_NOBODY, "stop", "mine").status, 0);
 	fixture_down(f);
 }
 
@@ -220,7 +186,7 @@ static void nobody_reaches_the_runtime_directory(void **state)
 	struct fixture *f = *state;
 	struct stat st;
 
-	publish(f);
+	other_publish(f);
 	fixture_up(f, OPEN "[program:web]\n" HOLD);
 	assert_return_code(stat(fixture_path(f, "run"), &st), errno);
 	assert_int_equal(st.st_mode & 0777, 0711);
