@@ -64,6 +64,10 @@ boot_run systemd-analyze verify --recursive-errors=yes /usr/local/lib/systemd/sy
 	/usr/local/lib/systemd/system/foster.socket
 ok "the installed units have no fault"
 
+boot_run systemd-analyze security --offline=true --threshold=91 \
+	/usr/local/lib/systemd/system/foster.service >/dev/null
+ok "the service is no more exposed than it explains"
+
 sd start foster.service && is "$(property ActiveState)" active && ctl ping >/dev/null
 ok "start returns when the control socket answers"
 
@@ -87,6 +91,11 @@ priority=$(boot_run journalctl -b -u foster.service -o json --no-pager |
 	grep 'tied: RUNNING' | sed -n 's/.*"PRIORITY":"\([0-9]\)".*/\1/p')
 is "$priority" 6
 ok "a line of the log has its priority"
+
+ctl run -u nobody -- env NOTIFY_SOCKET=/run/systemd/notify systemd-notify --status=a-lie STOPPING=1
+await journal_has 'reception only permitted for main PID' && status_is "3 processes are running" &&
+	is "$(property ActiveState)" active
+ok "a child of another user cannot speak for fosterd"
 
 # ---- cgroups ---------------------------------------------------------------------------------------
 
