@@ -8,10 +8,6 @@
 
 #include "daemon/base/mem.h"
 
-/* One message may carry as many as the kernel passes at all (SCM_MAX_FD); with room for all of them
- * nothing is cut off, and what is too much can be closed here. */
-#define CONTROL_FDS 253
-
 void fds_done(struct fds *f)
 {
 	for (unsigned i = 0; i < f->n; i++)
@@ -54,40 +50,30 @@ ssize_t fds_send(int socket, const void *data, size_t len, const int *fds, unsig
 	return sent < 0 ? -errno : sent;
 }
 
-/* Move the n descriptors at data to *f; those that do not fit are closed. */
-static int keep(struct fds *f, const unsigned char *data, size_t n)
+static void keep(struct fds *f, const struct cmsghdr *c)
 {
-	int r = 0;
+	size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
-	for (size_t i = 0; i < n; i++) {
-		int fd;
-
-		memcpy(&fd, data + i * sizeof fd, sizeof fd);
-		if (f->n < FDS_MAX) {
-			f->fd[f->n++] = fd;
-		} else {
-			close(fd);
-			r = -EMSGSIZE;
-		}
-	}
-	return r;
+	assert(n <= FDS_MAX - f->n); /* there was no room for more */
+	memcpy(f->fd + f->n, CMSG_DATA(c), n * sizeof(int));
+	f->n += (unsigned)n;
 }
 
 ssize_t fds_receive(int socket, void *data, size_t len, struct fds *f)
 {
 	union {
-		char space[CMSG_SPACE(sizeof(int) * CONTROL_FDS)];
+		char space[CMSG_SPACE(sizeof(int) * FDS_MAX)];
 		struct cmsghdr align;
 	} control;
 	struct iovec iov = { .iov_base = data, .iov_len = len };
+	size_t room = f->refuse ? 0 : FDS_MAX - f->n;
 	struct msghdr m = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
-		.msg_control = control.space,
-		.msg_controllen = sizeof control.space,
+		.msg_control = room ? control.space : NULL,
+		.msg_controllen = room ? CMSG_LEN(sizeof(int) * room) : 0,
 	};
 	ssize_t n;
-	int r = 0;
 
 	do
 		n = recvmsg(socket, &m, MSG_CMSG_CLOEXEC);
@@ -95,13 +81,9 @@ ssize_t fds_receive(int socket, void *data, size_t len, struct fds *f)
 	if (n < 0)
 		return -errno;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
-		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-		    keep(f, CMSG_DATA(c), (c->cmsg_len - CMSG_LEN(0)) / sizeof(int)) < 0)
-			r = -EMSGSIZE;
-	/* The kernel could not give us all of them: out of descriptors. */
-	if (m.msg_flags & MSG_CTRUNC)
-		r = -EMFILE;
-	return r < 0 ? r : n;
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+			keep(f, c);
+	return m.msg_flags & MSG_CTRUNC ? -EMSGSIZE : n; /* too many, or no number is free */
 }
 
 int fds_read_message(int socket, struct frame *frame, struct fds *f, char *scratch, size_t size,

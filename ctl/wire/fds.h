@@ -14,6 +14,7 @@
 #ifndef FOSTER_WIRE_FDS_H
 #define FOSTER_WIRE_FDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -25,6 +26,7 @@
 struct fds {
 	int fd[FDS_MAX];
 	unsigned n;
+	bool refuse; /* set by the owner: take none */
 };
 
 void fds_done(struct fds *f); /* closes what was not taken */
@@ -37,7 +39,8 @@ int fds_take(struct fds *f, size_t i);
 ssize_t fds_send(int socket, const void *data, size_t len, const int *fds, unsigned n);
 
 /* Receive at most len bytes, appending to *f what came along. Returns their number, 0 at end of
- * file, -EMSGSIZE when that was more descriptors than fit (they are closed), or -errno. */
+ * file, -EMSGSIZE when not all descriptors were taken, or -errno. Those the kernel drops, without a
+ * word to their file systems; close(2) would wait for these. */
 ssize_t fds_receive(int socket, void *data, size_t len, struct fds *f);
 
 /* Read once towards the message under way in frame. scratch (size bytes) holds what is looked at.

@@ -370,16 +370,30 @@ static void on_watch(struct ev_loop *loop, ev_timer *w, int revents)
 	ev_timer_start(loop, w);
 }
 
+/* A file system that does not answer can keep even a killed one (aside.h of the supervisor): not us. */
+static void kill_at_the_end(struct ev_loop *loop, struct part *p)
+{
+	if (p->abandoned == p->pid) {
+		log_error(p->name, "PID %d cannot be killed, it is left behind", p->pid);
+		p->pid = 0;
+		break_when_alone(p->keeper);
+		return;
+	}
+	p->abandoned = p->pid;
+	kill(p->pid, SIGKILL);
+	ev_timer_set(&p->restart, ABORT_TO_KILL_S, 0.);
+	ev_timer_start(loop, &p->restart);
+}
+
 /* Two waits share this timer: a part's last words at the end (then kill it), and a part that is down
  * because it could not be started or died too often (then start it). */
 static void on_restart(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct part *p = w->data;
 
-	(void)loop;
 	(void)revents;
 	if (p->pid > 0)
-		kill(p->pid, SIGKILL);
+		kill_at_the_end(loop, p);
 	else if (!p->keeper->finishing)
 		part_start(p->keeper, id_of(p));
 }

@@ -15,6 +15,11 @@
 /* command: as argv[0]; without a slash it is searched in path. directory may be NULL. */
 bool localfs_is_local(const char *command, const char *path, const char *directory);
 
+/* Whether closing it cannot take for ever: close(2) of a regular file asks its file system first (flush),
+ * and that may be one that a user serves himself (FUSE), or whose server is away. What lies on a file
+ * system that we do not know is not prompt. */
+bool localfs_is_prompt(int fd);
+
 /* For tests: the same with the text of a mountinfo file. */
 bool localfs_would_be_local(const char *mountinfo, const char *file);
 

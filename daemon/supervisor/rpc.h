@@ -82,6 +82,9 @@ bool rpc_is_oneway(const struct rpc_call *call);
 int rpc_take_fd(struct rpc_call *call, size_t i);
 size_t rpc_fds(const struct rpc_call *call);
 
+/* Whether it had others, which were not taken: files that a file system may not let us close. */
+bool rpc_fds_refused(const struct rpc_call *call);
+
 /* End the call with parameters (reference taken; NULL: {}), or with an error: name is the full name
  * of the error. fd >= 0 rides along and stays the caller's. call is gone afterwards. */
 void rpc_reply(struct rpc_call *call, json_t *parameters);

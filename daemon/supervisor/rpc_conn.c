@@ -4,6 +4,8 @@
 
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/supervisor/aside.h"
+#include "daemon/supervisor/localfs.h"
 #include "daemon/supervisor/rpc_peer.h"
 #include "daemon/supervisor/rpc_server.h"
 
@@ -77,14 +79,34 @@ static void conn_serve(struct rpc_conn *c, const char *text, size_t len)
 	assert(c->closing || !c->call.active || c->call.kept);
 }
 
+/* A user whose descriptors we may not be able to close has none of them: they are not for us, and not
+ * for the keeper, whom nobody would replace. */
+static void look_at_descriptors(struct rpc_conn *c, unsigned from)
+{
+	bool prompt = true;
+
+	for (unsigned i = from; i < c->fds.n && prompt && !c->user->privileged; i++)
+		prompt = localfs_is_prompt(c->fds.fd[i]);
+	if (prompt)
+		return;
+	c->fds_refused = true;
+	for (unsigned i = 0; i < c->fds.n; i++)
+		aside_close(c->peer.uid, c->fds.fd[i]);
+	c->fds.n = 0;
+}
+
 static void conn_read(struct rpc_conn *c)
 {
 	struct rpc_server *s = c->server;
 	const char *text;
+	unsigned n_fds = c->fds.n;
 	size_t len;
-	int r = fds_read_message(c->io.fd, &c->frame, &c->fds, s->scratch, sizeof s->scratch, &text,
-				 &len);
+	int r;
 
+	c->fds.refuse = !c->user->privileged && !aside_has_room(c->peer.uid, FDS_MAX);
+	r = fds_read_message(c->io.fd, &c->frame, &c->fds, s->scratch, sizeof s->scratch, &text,
+			     &len);
+	look_at_descriptors(c, n_fds);
 	if (r == 1)
 		conn_serve(c, text, len);
 	else if (r == 0 && !frame_partial(&c->frame))
@@ -241,6 +263,11 @@ int rpc_take_fd(struct rpc_call *call, size_t i)
 	return fds_take(&conn_of(call)->fds, i);
 }
 
+bool rpc_fds_refused(const struct rpc_call *call)
+{
+	return conn_of(call)->fds_refused;
+}
+
 size_t rpc_fds(const struct rpc_call *call)
 {
 	return conn_of(call)->fds.n;
@@ -268,6 +295,7 @@ static void call_end(struct rpc_call *call)
 	assert(call->active);
 	call->active = false;
 	fds_done(&c->fds);
+	c->fds_refused = false;
 	conn_send(c);
 }
 

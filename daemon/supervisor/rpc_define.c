@@ -413,6 +413,12 @@ static void define_by_known_caller(void *data, struct rpc_call *call, json_t *pa
 		.s = data, .call = call, .peer = rpc_peer(call), .fds = { -1, -1, -1, -1 }
 	};
 
+	if (rpc_fds_refused(call)) {
+		errors_problem(call, "BadDefinition",
+			       "stdio: lies on a file system that may keep fosterd waiting: pass a "
+			       "pipe");
+		return;
+	}
 	if (!request_is_up(d.s, call) || !definition_read(call, parameters, &d.params))
 		return;
 	d.privileged = access_global(d.s, d.peer) & CONF_ADMIN;

@@ -29,7 +29,8 @@ static void start_both(struct fixture *f)
 	other_publish(f);
 	fixture_up(f, TOLD);
 	fixture_settle(f, "web", "RUNNING");
-	struct result r = other_ctl(f, OTHER_DAEMON, "start", "mine", "-e", "TOKEN=" SECRET, "--",
+	const char *token = "TOKEN=" SECRET;
+	struct result r = other_ctl(f, OTHER_DAEMON, "start", "mine", "-e", token, "--",
 				    fixture_path(f, "child"), "hold");
 	assert_int_equal(r.status, 0);
 }

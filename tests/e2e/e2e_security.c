@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "daemon/base/mem.h"
+#include "tests/e2e/hangfs.h"
 #include "tests/e2e/other.h"
 
 #define HOLD "command = @child@ hold\nstartsecs = 0\n"
@@ -771,6 +772,75 @@ static void other_users_get_none_of_fosterds_capabilities(void **state)
 	fixture_down(f);
 }
 
+/* ---- a file system of his own ---------------------------------------------------------------- */
+
+/* In a process of nobody's, as which it cannot close the file either: sent, it waits to be killed. */
+_Noreturn static void send_and_wait(struct fixture *f, size_t n_fds)
+{
+	struct varlink v = { .fd = -1 };
+	json_t *reply = NULL;
+	int fds[VARLINK_FDS_MAX];
+
+	if (setresgid(OTHER_NOBODY, OTHER_NOBODY, OTHER_NOBODY) < 0 ||
+	    setresuid(OTHER_NOBODY, OTHER_NOBODY, OTHER_NOBODY) < 0)
+		_exit(1);
+	for (size_t i = 0; i < n_fds; i++)
+		fds[i] = open(fixture_path(f, "fs/" HANGFS_FILE), O_RDONLY | O_CLOEXEC);
+	if (varlink_open(&v, f->socket) < 0 ||
+	    varlink_send(&v, "Define",
+			 json_pack("{s:s,s:s,s:[s],s:b}", "id", "x", "name", "x", "argv", "true",
+				   "stdio", 1),
+			 false, fds, n_fds) < 0)
+		_exit(2);
+	int r = varlink_receive(&v, FIXTURE_DEADLINE_MS, &reply);
+	auto_free char *text = r == 0 ? json_dumps(reply, 0) : NULL;
+	dprintf(2, "# %s\n", text ? text : strerror(-r));
+	fixture_write_file(f, "theirs/answer", text ? text : "closed");
+	for (;;)
+		pause();
+}
+
+static pid_t send_unclosable(struct fixture *f, size_t n_fds, const char *answer)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		send_and_wait(f, n_fds);
+	for (int i = 0; i < FIXTURE_DEADLINE_MS && !fixture_file(f, "theirs/answer")[0]; i++)
+		usleep(1000);
+	assert_contains(fixture_file(f, "theirs/answer"), answer);
+	assert_return_code(unlink(fixture_path(f, "theirs/answer")), errno);
+	return pid;
+}
+
+/* Neither keeper nor supervisor wait for it, also at the end. The last test: this process stays in
+ * another mount namespace. */
+static void what_cannot_be_closed_stops_nobody(void **state)
+{
+	struct fixture *f = *state;
+	pid_t senders[2], server;
+
+	other_publish(f);
+	make_theirs(f);
+	assert_return_code(mkdir(fixture_path(f, "fs"), 0755), errno);
+	server = hangfs_start(fixture_path(f, "fs"));
+	if (server < 0)
+		fixture_skip("FUSE cannot be had here");
+	fixture_up(f, MAY_RUN "[program:web]\n" HOLD);
+	pid_t web = fixture_settle(f, "web", "RUNNING"), supervisor = fixture_supervisor(f);
+	senders[0] = send_unclosable(f, 3, "keep fosterd waiting");
+	senders[1] = send_unclosable(f, VARLINK_FDS_MAX, "keep fosterd waiting");
+	fixture_ctl_is(f, 0, NULL, "", "run", "--", "true");
+	assert_int_equal(fixture_pid(f, "web"), web);
+	assert_int_equal(fixture_supervisor(f), supervisor);
+	fixture_kill(f->fosterd, SIGTERM);
+	assert_int_equal(fixture_ended(f), 0);
+	fixture_kill(server, SIGKILL);
+	for (size_t i = 0; i < ARRAY_SIZE(senders); i++)
+		fixture_kill(senders[i], SIGKILL);
+	fixture_reap_all_but(f, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -793,6 +863,7 @@ int main(void)
 		fixture_test(who_is_in_another_pid_namespace_has_a_session_of_his_own),
 		fixture_test(who_has_gone_lives_on_in_nobody_who_has_his_pid),
 		fixture_test(other_users_get_none_of_fosterds_capabilities),
+		fixture_test(what_cannot_be_closed_stops_nobody),
 	};
 
 	return fixture_run(tests);

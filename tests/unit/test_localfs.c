@@ -5,8 +5,12 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "daemon/supervisor/localfs.h"
@@ -59,6 +63,32 @@ static void links_are_followed_to_where_they_lead(void **unused)
 	rmdir(dir);
 }
 
+static void assert_prompt(int fd, bool wanted)
+{
+	assert_return_code(fd, errno);
+	assert_int_equal(localfs_is_prompt(fd), wanted);
+	close(fd);
+}
+
+/* What is remote is tried with a real one: tests/e2e/e2e_security.c. */
+static void what_is_here_can_be_closed_at_once(void **unused)
+{
+	int ends[2];
+
+	(void)unused;
+	assert_return_code(pipe(ends), errno);
+	assert_prompt(ends[0], true);
+	assert_prompt(ends[1], true);
+	assert_prompt(open("/dev/null", O_RDWR | O_CLOEXEC), true);
+	assert_prompt(open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), true);
+	assert_prompt(open("/proc/self/exe", O_RDONLY | O_CLOEXEC), true);
+	assert_prompt(open("/proc/self/status", O_RDONLY | O_CLOEXEC), true);
+	assert_prompt(open("/tmp", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600), true);
+	assert_prompt(memfd_create("x", MFD_CLOEXEC), true);
+	assert_prompt(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), true);
+	assert_false(localfs_is_prompt(-1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -66,6 +96,7 @@ int main(void)
 		cmocka_unit_test(odd_bytes_in_a_mount_point_are_read),
 		cmocka_unit_test(a_remote_root_is_never_local),
 		cmocka_unit_test(links_are_followed_to_where_they_lead),
+		cmocka_unit_test(what_is_here_can_be_closed_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
