@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "daemon/supervisor/rpc.h"
 #include "daemon/supervisor/supervisor.h"
 
 #define RESERVED 128 /* of the keeper itself: links, socket, table, staging, and some to spare */
@@ -34,12 +35,28 @@ static bool is_spawned(const struct process *p)
 /* Pipes stay with their slot between two lives, a pidfd does not. */
 static uint64_t in_use(const struct supervisor *s, const struct process *but)
 {
-	uint64_t n = RESERVED;
+	uint64_t n = RESERVED + session_count(s);
 
 	for (const struct process *p = s->processes; p; p = p->by_name.next)
 		if (p != but && (p->logs_sent || is_spawned(p)))
 			n += budget_cost(p) - !is_spawned(p);
 	return n;
+}
+
+/* A count over all processes only where it might matter. The dearest has five, and each session but a
+ * new one has a process. */
+static bool is_far_from_limit(const struct supervisor *s)
+{
+	return (HASH_CNT(by_name, s->processes) + 1) * 6ULL + RESERVED < s->keeper.nofile;
+}
+
+static int refuse(uint64_t used, uint64_t most, const char *what, unsigned cost, char **ret_reason)
+{
+	if (asprintf(ret_reason,
+		     "descriptors: %llu of %llu are in use and %s needs %u (RLIMIT_NOFILE)",
+		     (unsigned long long)used, (unsigned long long)most, what, cost) < 0)
+		*ret_reason = NULL;
+	return -EMFILE;
 }
 
 int budget_check(const struct process *p, char **ret_reason)
@@ -48,15 +65,23 @@ int budget_check(const struct process *p, char **ret_reason)
 	unsigned cost = budget_cost(p);
 	uint64_t used;
 
-	/* A count over all processes only where it might matter. */
-	if ((HASH_CNT(by_name, s->processes) + 1) * 5ULL + RESERVED < s->keeper.nofile)
+	if (is_far_from_limit(s))
 		return 0;
 	used = in_use(s, p);
 	if (used + cost <= s->keeper.nofile)
 		return 0;
-	if (asprintf(ret_reason,
-		     "descriptors: %llu of %llu are in use and it needs %u (RLIMIT_NOFILE)",
-		     (unsigned long long)used, (unsigned long long)s->keeper.nofile, cost) < 0)
-		*ret_reason = NULL;
-	return -EMFILE;
+	return refuse(used, s->keeper.nofile, "it", cost, ret_reason);
+}
+
+int budget_check_session(const struct supervisor *s, char **ret_reason)
+{
+	uint64_t used = session_count(s), most = rpc_fds_left();
+
+	if (used < most && is_far_from_limit(s))
+		return 0;
+	if (used < most) {
+		used = in_use(s, NULL);
+		most = s->keeper.nofile;
+	}
+	return used < most ? 0 : refuse(used, most, "a session", 1, ret_reason);
 }

@@ -1,8 +1,9 @@
 /* budget.h - descriptors are counted before they are needed
  *
  * A process costs the keeper a pidfd and one descriptor for each pipe it holds (stdin, stdout,
- * stderr). A start that would exceed what the keeper may have is refused with that reason, instead of
- * failing half way. The logger opens two for each stream, but closes files that it has not used for
+ * stderr), a client's session one: the pidfd of the client. What would exceed what the keeper may have
+ * is refused with that reason, instead of failing half way. A session costs the supervisor one, too;
+ * they share its descriptors with the connections (rpc_fds_left()), and the same is done there. The logger opens two for each stream, but closes files that it has not used for
  * long; its share is bounded by the pipes. */
 #ifndef FOSTER_SUPERVISOR_BUDGET_H
 #define FOSTER_SUPERVISOR_BUDGET_H
@@ -14,5 +15,8 @@ unsigned budget_cost(const struct process *p);
 
 /* Whether p may start now: 0, or -EMFILE with the reason in words in *ret_reason (free()). */
 int budget_check(const struct process *p, char **ret_reason);
+
+/* Whether one session more may be: 0, or -EMFILE with the reason, as above. */
+int budget_check_session(const struct supervisor *s, char **ret_reason);
 
 #endif

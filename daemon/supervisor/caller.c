@@ -120,20 +120,20 @@ void caller_then(struct supervisor *s, struct rpc_call *call, json_t *parameters
 	ev_timer_start(s->loop, &w->again);
 }
 
-static bool is_alive(const struct rpc_peer *peer)
+static bool is_alive(int pidfd)
 {
-	struct pollfd p = { .fd = peer->pidfd, .events = POLLIN };
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 
-	return peer->pidfd >= 0 && poll(&p, 1, 0) == 0;
+	return pidfd >= 0 && poll(&p, 1, 0) == 0;
 }
 
-struct process *caller_process(const struct supervisor *s, const struct rpc_peer *peer)
+struct process *caller_process(const struct supervisor *s, pid_t pid, int pidfd)
 {
 	struct ancestry a = { .n = 0 };
 	struct process *nearest = NULL;
 
-	look_up(&a, peer->pid, s->keeper.keeper_pid);
-	if (!is_alive(peer)) /* else its PID was its own while we looked */
+	look_up(&a, pid, s->keeper.keeper_pid);
+	if (!is_alive(pidfd)) /* else its PID was its own while we looked */
 		return NULL;
 	for (struct process *p = s->processes; p; p = p->by_name.next) {
 		if (!p->pid || p->origin == PROCESS_SERVER)

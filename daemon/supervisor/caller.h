@@ -16,7 +16,8 @@
 void caller_then(struct supervisor *s, struct rpc_call *call, json_t *parameters,
 		 void (*method)(void *data, struct rpc_call *call, json_t *parameters));
 
-/* The nearest one, or NULL: the client is not of ours, or is gone already. */
-struct process *caller_process(const struct supervisor *s, const struct rpc_peer *peer);
+/* The nearest one to the client pid, or NULL: it is not of ours, or is gone already, as its pidfd tells
+ * (less than 0: it is gone). */
+struct process *caller_process(const struct supervisor *s, pid_t pid, int pidfd);
 
 #endif

@@ -27,7 +27,8 @@
 
 #define RPC_MESSAGE_BYTES_MAX ((size_t)4 << 20) /* of one call: arguments and environment */
 #define RPC_OUT_BYTES_MAX ((size_t)4 << 20) /* beyond the reply being written */
-#define RPC_CONNECTIONS_MAX 12000
+#define RPC_CONNECTIONS_MAX 12000 /* one descriptor each; who comes later waits in the backlog */
+#define RPC_FDS_SHARE 4 /* connections leave this part of the descriptors to sessions */
 #define RPC_FDS_MAX 8 /* with one call */
 
 /* Who is at the other end, as the kernel told when the connection was accepted. */
@@ -37,7 +38,6 @@ struct rpc_peer {
 	gid_t gid;
 	gid_t *groups; /* supplementary groups (SO_PEERGROUPS), owned */
 	size_t n_groups;
-	int pidfd; /* SO_PEERPIDFD, else pidfd_open(pid); -1 when neither could be had. Owned */
 };
 
 struct rpc_server;
@@ -72,9 +72,17 @@ void rpc_server_stop(struct rpc_server *s);
 void rpc_server_flush(struct rpc_server *s, int timeout_ms);
 size_t rpc_server_connections(const struct rpc_server *s);
 
+/* How many of this process' descriptors neither connections nor its own needs will ever take. */
+size_t rpc_fds_left(void);
+
 /* ---- for handlers -------------------------------------------------------------------------- */
 
 const struct rpc_peer *rpc_peer(const struct rpc_call *call);
+
+/* A pidfd of the peer's process, which is the caller's; or -errno: -ESRCH when it is gone. It is not
+ * kept here: a connection costs one descriptor, whatever it has asked for. */
+int rpc_peer_open(const struct rpc_call *call);
+
 bool rpc_wants_more(const struct rpc_call *call); /* the call had "more": true */
 bool rpc_is_oneway(const struct rpc_call *call);
 

@@ -236,16 +236,14 @@ int rpc_conn_new(struct rpc_server *s, int socket)
 
 const struct rpc_peer *rpc_peer(const struct rpc_call *call)
 {
-	struct rpc_conn *c = conn_of(call);
-	int pidfd;
+	return &conn_of(call)->peer;
+}
 
-	/* Only now: an idle connection costs one descriptor. The kernel keeps the identity. */
-	if (!c->pidfd_tried) {
-		c->pidfd_tried = true;
-		pidfd = rpc_peer_pidfd(c->io.fd, c->peer.pid);
-		c->peer.pidfd = pidfd < 0 ? -1 : pidfd;
-	}
-	return &c->peer;
+int rpc_peer_open(const struct rpc_call *call)
+{
+	const struct rpc_conn *c = conn_of(call);
+
+	return rpc_peer_pidfd(c->io.fd, c->peer.pid);
 }
 
 bool rpc_wants_more(const struct rpc_call *call)

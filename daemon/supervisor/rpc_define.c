@@ -11,6 +11,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/supervisor/access.h"
+#include "daemon/supervisor/budget.h"
 #include "daemon/supervisor/caller.h"
 #include "daemon/supervisor/definition.h"
 #include "daemon/supervisor/errors.h"
@@ -26,6 +27,7 @@ struct defining {
 	struct supervisor *s;
 	struct rpc_call *call;
 	const struct rpc_peer *peer;
+	int pidfd; /* of the peer; less than 0: it is gone */
 	struct definition_params params;
 	struct definition def;
 	uint64_t request_id;
@@ -42,6 +44,7 @@ static void defining_done(struct defining *d)
 {
 	definition_done(&d->def);
 	conf_unref(d->conf);
+	close_fd(&d->pidfd);
 	for (size_t i = 0; i < FDS_MAX; i++)
 		close_fd(&d->fds[i]);
 }
@@ -173,7 +176,7 @@ static bool choose_parent(struct defining *d)
 {
 	const char *said = d->def.parent;
 
-	d->caller = caller_process(d->s, d->peer);
+	d->caller = caller_process(d->s, d->peer->pid, d->pidfd);
 	if (!said && d->params.transient == PARAM_TRUE)
 		said = "session";
 	d->parent_is_session = said && strcmp(said, "session") == 0;
@@ -245,6 +248,22 @@ static bool has_room(struct defining *d)
 	return false;
 }
 
+static bool needs_session(const struct defining *d)
+{
+	return d->parent_is_session || d->params.transient == PARAM_TRUE;
+}
+
+static bool may_have_session(struct defining *d)
+{
+	auto_free char *reason = NULL;
+
+	if (!needs_session(d) || session_of_client(d->s, d->peer->pid) ||
+	    budget_check_session(d->s, &reason) == 0)
+		return true;
+	errors_reply(d->call, "LimitReached", NULL, reason ? reason : strerror(EMFILE));
+	return false;
+}
+
 static bool wanted_daemon(const struct defining *d, const struct process *p)
 {
 	if (d->params.daemon != PARAM_UNSET)
@@ -278,9 +297,9 @@ static int set_parent(struct defining *d, struct process *p)
 			return -ENOMEM;
 		d->s->any_parents = true;
 	}
-	if (!d->parent_is_session && !p->transient)
+	if (!needs_session(d))
 		return 0;
-	session = session_of(d->s, d->peer->pid, d->peer->pidfd);
+	session = session_of(d->s, d->peer->pid, d->pidfd);
 	if (!session)
 		return -errno;
 	session_attach(session, p);
@@ -390,7 +409,8 @@ static void define(struct defining *d)
 		return;
 	}
 	definition_build(&d->def, &d->params, d->privileged, d->fds[3]);
-	if (!choose_name(d) || !build(d) || !choose_parent(d) || !has_room(d))
+	if (!choose_name(d) || !build(d) || !choose_parent(d) || !has_room(d) ||
+	    !may_have_session(d))
 		return;
 	p = make(d);
 	if (p)
@@ -409,9 +429,11 @@ static void take_descriptors(struct defining *d)
 
 static void define_by_known_caller(void *data, struct rpc_call *call, json_t *parameters)
 {
-	struct defining d = {
-		.s = data, .call = call, .peer = rpc_peer(call), .fds = { -1, -1, -1, -1 }
-	};
+	struct defining d = { .s = data,
+			      .call = call,
+			      .peer = rpc_peer(call),
+			      .pidfd = -1,
+			      .fds = { -1, -1, -1, -1 } };
 
 	if (rpc_fds_refused(call)) {
 		errors_problem(call, "BadDefinition",
@@ -423,6 +445,7 @@ static void define_by_known_caller(void *data, struct rpc_call *call, json_t *pa
 		return;
 	d.privileged = access_global(d.s, d.peer) & CONF_ADMIN;
 	d.request_id = hash(d.params.id);
+	d.pidfd = rpc_peer_open(call);
 	take_descriptors(&d);
 	define(&d);
 	defining_done(&d);

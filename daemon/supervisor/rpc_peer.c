@@ -34,7 +34,7 @@ static int read_groups(int socket, struct rpc_peer *p)
 
 int rpc_peer_read(int socket, struct rpc_peer *ret_peer)
 {
-	struct rpc_peer p = { .pidfd = -1 };
+	struct rpc_peer p = { 0 };
 	struct ucred cred;
 	socklen_t len = sizeof cred;
 	int r;
@@ -78,6 +78,5 @@ int rpc_peer_pidfd(int socket, pid_t pid)
 void rpc_peer_done(struct rpc_peer *peer)
 {
 	free(peer->groups);
-	close_fd(&peer->pidfd);
-	*peer = (struct rpc_peer){ .pidfd = -1 };
+	*peer = (struct rpc_peer){ 0 };
 }

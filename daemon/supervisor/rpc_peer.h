@@ -9,10 +9,11 @@
 
 #include "daemon/supervisor/rpc.h"
 
-/* Fill in all but pidfd, which is -1 afterwards. 0 or -errno. */
+/* What the kernel recorded; rpc_peer_done() releases it. 0 or -errno. */
 int rpc_peer_read(int socket, struct rpc_peer *ret_peer);
 
-/* A pidfd of the peer's process, or -errno: -ESRCH when it is gone. */
+/* A pidfd of the peer's process, then the caller's (SO_PEERPIDFD, else as below), or -errno: -ESRCH when
+ * it is gone. */
 int rpc_peer_pidfd(int socket, pid_t pid);
 
 /* The same where the kernel has no SO_PEERPIDFD: by PID, then making sure that the connection was

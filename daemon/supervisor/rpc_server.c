@@ -1,5 +1,6 @@
 #include "daemon/supervisor/rpc_server.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/param.h>
@@ -13,7 +14,7 @@
 #define ACCEPTS_A_TURN 64
 #define ACCEPT_REST_S 1.0
 #define HANGUPS_A_TURN 64
-#define FDS_OF_OTHERS 64 /* descriptors that connections leave to the rest of the supervisor */
+#define FDS_OF_OTHERS 64 /* descriptors that the supervisor needs beside connections and sessions */
 
 /* ---- accepting ----------------------------------------------------------------------------- */
 
@@ -213,16 +214,27 @@ static int interface_name(const char *text, char *name, size_t size)
 	return 0;
 }
 
-/* Two descriptors each: its socket, and the pidfd of a peer that was asked about. */
-static size_t max_connections(void)
+/* Descriptors for connections and sessions. */
+static size_t usable_fds(void)
 {
 	struct rlimit limit;
-	rlim_t fds;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return RPC_CONNECTIONS_MAX;
-	fds = limit.rlim_cur > 2 * FDS_OF_OTHERS ? limit.rlim_cur - FDS_OF_OTHERS : FDS_OF_OTHERS;
-	return (size_t)MIN(fds / 2, (rlim_t)RPC_CONNECTIONS_MAX);
+		return FDS_OF_OTHERS;
+	limit.rlim_cur = MIN(limit.rlim_cur, INT_MAX);
+	return limit.rlim_cur > 2 * FDS_OF_OTHERS ? limit.rlim_cur - FDS_OF_OTHERS : FDS_OF_OTHERS;
+}
+
+static size_t max_connections(void)
+{
+	size_t fds = usable_fds();
+
+	return MIN(fds - fds / RPC_FDS_SHARE, RPC_CONNECTIONS_MAX);
+}
+
+size_t rpc_fds_left(void)
+{
+	return usable_fds() - max_connections();
 }
 
 int rpc_server_new(const struct rpc_config *config, struct rpc_server **ret_server)

@@ -55,7 +55,6 @@ struct rpc_conn {
 	struct rpc_out out;
 	size_t charged; /* to the user */
 	bool fds_refused; /* the message came with some that may not be closed in time */
-	bool pidfd_tried;
 	bool eof; /* the peer sends no more; it may still read */
 	bool in_handler;
 	bool hangup_watched;

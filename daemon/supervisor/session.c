@@ -127,7 +127,7 @@ static bool is_of(const struct session *session, pid_t pid)
 }
 
 /* The PID is 0 for everybody who is in another PID namespace than we: then each time a new one. */
-static struct session *find_of(const struct supervisor *s, pid_t pid)
+struct session *session_of_client(const struct supervisor *s, pid_t pid)
 {
 	for (struct session *session = pid ? s->sessions : NULL; session; session = session->next)
 		if (is_of(session, pid))
@@ -135,10 +135,19 @@ static struct session *find_of(const struct supervisor *s, pid_t pid)
 	return NULL;
 }
 
+size_t session_count(const struct supervisor *s)
+{
+	size_t n = 0;
+
+	for (const struct session *session = s->sessions; session; session = session->next)
+		n++;
+	return n;
+}
+
 struct session *session_of(struct supervisor *s, pid_t pid, int pidfd)
 {
 	static uint64_t last_id;
-	struct session *session = find_of(s, pid);
+	struct session *session = session_of_client(s, pid);
 	struct link_head h = { .type = LINK_HOLD };
 	struct link_hold what;
 	struct link_part part = { &what, sizeof what };

@@ -184,9 +184,11 @@ void reload_all(struct supervisor *s);
 
 /* ---- session.c --------------------------------------------------------------------------------- */
 
-/* The session of a client process; made on first use. pidfd stays the caller's. NULL: errno, ESRCH
- * where pidfd is -1. */
+/* The session of a client process; made on first use. pidfd, which says that the PID is its own, stays
+ * the caller's; less than 0: the client is gone. NULL: errno. */
 struct session *session_of(struct supervisor *s, pid_t pid, int pidfd);
+struct session *session_of_client(const struct supervisor *s, pid_t pid); /* NULL: none yet */
+size_t session_count(const struct supervisor *s);
 void session_attach(struct session *session, struct process *p);
 void session_detach(struct process *p);
 struct session *session_resume(struct supervisor *s, uint64_t id, pid_t pid,

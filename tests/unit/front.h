@@ -16,7 +16,7 @@
 #include "daemon/supervisor/rpc.h"
 #include "daemon/supervisor/supervisor.h"
 
-static const struct rpc_peer front_root = { .uid = 0, .pidfd = -1 };
+static const struct rpc_peer front_root = { .uid = 0 };
 
 static inline struct process *front_add(struct supervisor *s, struct conf *conf,
 					const struct conf_process *def, enum process_origin origin)

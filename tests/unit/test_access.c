@@ -56,7 +56,7 @@ static int teardown(void **state)
 
 static struct rpc_peer peer_of(uid_t uid)
 {
-	return (struct rpc_peer){ .uid = uid, .gid = 100, .pidfd = -1 };
+	return (struct rpc_peer){ .uid = uid, .gid = 100 };
 }
 
 static void root_and_fosterds_own_user_may_everything(void **state)

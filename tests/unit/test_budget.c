@@ -1,6 +1,10 @@
 /* Descriptors are counted before they are needed. */
 #include "daemon/supervisor/budget.h"
 
+#include <ev.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "tests/unit/front.h"
 
 #define RESERVED 128 /* what the keeper keeps for itself */
@@ -102,6 +106,62 @@ static void a_forkserver_costs_its_socket_too(void **state)
 
 	p->origin = PROCESS_SERVER;
 	assert_int_equal(budget_cost(p), 2);
+}
+
+/* ---- sessions ------------------------------------------------------------------------------ */
+
+static bool may_have_session(struct supervisor *s, uint64_t nofile)
+{
+	auto_free char *reason = NULL;
+	int r;
+
+	s->keeper.nofile = nofile;
+	r = budget_check_session(s, &reason);
+	assert_true(r == 0 || r == -EMFILE);
+	assert_true((r == 0) == (reason == NULL));
+	return r == 0;
+}
+
+static void a_session_costs_one(void **state)
+{
+	struct supervisor *s = *state;
+
+	assert_true(may_have_session(s, RESERVED + 1));
+	assert_false(may_have_session(s, RESERVED));
+	run(process_find(s, "both"));
+	assert_true(may_have_session(s, RESERVED + 4));
+	assert_false(may_have_session(s, RESERVED + 3));
+	end(process_find(s, "both"));
+	assert_true(may_have_session(s, RESERVED + 3));
+}
+
+static void sessions_count(void **state)
+{
+	struct supervisor *s = *state;
+	struct process *p = front_define(s, "run-1", 0);
+	auto_free char *reason = NULL;
+	auto_close int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	auto_close int keeper = -1;
+	int ours;
+
+	if (pidfd < 0) /* under valgrind */
+		skip();
+	assert_int_equal(link_pair(&ours, &keeper), 0);
+	s->loop = ev_loop_new(EVFLAG_AUTO);
+	assert_int_equal(keeper_open(s, ours), 0);
+	session_attach(session_of(s, getpid(), pidfd), p);
+	assert_int_equal(needed(s, "none"), RESERVED + 1 + 1);
+	assert_false(may_have_session(s, RESERVED + 1));
+	s->keeper.nofile = RESERVED + 1;
+	assert_int_equal(budget_check_session(s, &reason), -EMFILE);
+	assert_string_equal(reason, "descriptors: 129 of 129 are in use and a session needs 1"
+				    " (RLIMIT_NOFILE)");
+	session_detach(p);
+	assert_int_equal(needed(s, "none"), RESERVED + 1);
+	ev_io_stop(s->loop, &s->on_link);
+	link_done(&s->link);
+	free(s->backlog);
+	ev_loop_destroy(s->loop);
 }
 
 /* ---- refusal ------------------------------------------------------------------------------- */
@@ -238,6 +298,8 @@ int main(void)
 		cmocka_unit_test(a_stdin_that_stays_open_costs_one_more),
 		test(what_brings_its_own_descriptors_costs_a_pidfd_alone),
 		test(a_forkserver_costs_its_socket_too),
+		test(a_session_costs_one),
+		test(sessions_count),
 		test(a_start_is_refused_from_one_too_few_on),
 		test(a_refusal_names_what_is_used_what_there_is_and_what_it_needs),
 		test(what_runs_counts),

@@ -114,8 +114,8 @@ static void forkservers_are_not_processes(void **state)
 static void what_a_peer_may_not_see_does_not_exist(void **state)
 {
 	struct supervisor *s = *state;
-	const struct rpc_peer owner = { .uid = 1000, .pidfd = -1 };
-	const struct rpc_peer other = { .uid = 1001, .pidfd = -1 };
+	const struct rpc_peer owner = { .uid = 1000 };
+	const struct rpc_peer other = { .uid = 1001 };
 
 	assert_string_equal(meant_for(s, &owner, NULL), " run-1");
 	assert_string_equal(meant_for(s, &owner, "[\"db\",\"*\"]"), " ?db run-1");

@@ -1,6 +1,7 @@
 /* The transport of the control socket, over real sockets, with a table of methods made for it. */
 #include "daemon/supervisor/rpc.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <poll.h>
@@ -38,6 +39,7 @@ struct fixture {
 	struct rpc_call *kept;
 	unsigned gone, drained;
 	struct rpc_peer peer; /* as the last WhoAmI saw it */
+	int peer_pidfd;
 };
 
 /* ---- methods ------------------------------------------------------------------------------- */
@@ -110,7 +112,8 @@ static void who_am_i(void *data, struct rpc_call *call, json_t *parameters)
 
 	(void)parameters;
 	f->peer = *p;
-	f->peer.pidfd = p->pidfd < 0 ? -1 : fcntl(p->pidfd, F_DUPFD_CLOEXEC, 3);
+	close_fd(&f->peer_pidfd);
+	f->peer_pidfd = rpc_peer_open(call);
 	rpc_reply(call, NULL);
 }
 
@@ -161,7 +164,7 @@ static int setup(void **state)
 
 	assert_non_null(f);
 	f->rights = CONF_READ | CONF_CONTROL;
-	f->peer.pidfd = -1;
+	f->peer_pidfd = -1;
 	f->loop = ev_loop_new(EVFLAG_AUTO);
 	f->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	f->address.sun_family = AF_UNIX;
@@ -181,7 +184,7 @@ static int teardown(void **state)
 
 	rpc_server_free(f->server);
 	close(f->listen_fd);
-	close_fd(&f->peer.pidfd);
+	close_fd(&f->peer_pidfd);
 	ev_loop_destroy(f->loop);
 	free(f);
 	return 0;
@@ -622,8 +625,8 @@ static void the_kernel_says_who_the_peer_is(void **state)
 		assert_int_equal(f->peer.uid, 4321);
 		assert_int_equal(f->peer.gid, 7);
 	}
-	assert_true(f->peer.pidfd >= 0);
-	p.fd = f->peer.pidfd;
+	assert_true(f->peer_pidfd >= 0);
+	p.fd = f->peer_pidfd;
 	assert_int_equal(poll(&p, 1, 5000), 1); /* its end shows on the pidfd */
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
@@ -932,6 +935,43 @@ static void a_thousand_idle_connections_cost_little(void **state)
 	restart_with_limit(f, old, &old);
 }
 
+static int n_open(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static void a_connection_costs_one_descriptor_whatever_it_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	int fd = dial(f), before;
+
+	turn(f);
+	before = n_open();
+	say(fd, "{\"method\":\"" FOSTER "WhoAmI\"}");
+	expect(f, fd, "{\"parameters\":{}}");
+	close_fd(&f->peer_pidfd);
+	assert_int_equal(n_open(), before);
+	close(fd);
+}
+
+static void connections_leave_descriptors_to_sessions(void **state)
+{
+	struct fixture *f = *state;
+	rlim_t old;
+
+	restart_with_limit(f, 1024, &old);
+	assert_int_equal(f->server->max_conns, 720); /* 3/4 of all but 64 */
+	assert_int_equal(rpc_fds_left(), 240);
+	restart_with_limit(f, old, &old);
+}
+
 static void out_of_descriptors_it_rests_and_goes_on(void **state)
 {
 	struct fixture *f = *state;
@@ -1098,6 +1138,8 @@ int main(void)
 		TEST(who_does_not_take_his_replies_is_not_read),
 		TEST(a_handler_may_drop_the_connection_of_a_peer_that_is_gone),
 		TEST(a_thousand_idle_connections_cost_little),
+		TEST(a_connection_costs_one_descriptor_whatever_it_asked_for),
+		TEST(connections_leave_descriptors_to_sessions),
 		TEST(out_of_descriptors_it_rests_and_goes_on),
 		TEST(a_full_house_leaves_the_next_in_the_backlog),
 		TEST(one_user_cannot_take_all_connections),
