@@ -15,13 +15,6 @@
 #define STARTS 10000
 #define WARM_UP 1000 /* pools and buffers have their size by then */
 #define GROWTH_KB_MAX 256
-#define DAY_MS 86400000L
-
-#ifdef SYS_epoll_wait
-#define IS_EPOLL_WAIT(number) ((number) == SYS_epoll_wait)
-#else
-#define IS_EPOLL_WAIT(number) false
-#endif
 
 struct usage {
 	int fds[3];
@@ -184,39 +177,14 @@ static void restarts_of_the_parts_leave_nothing(void **state)
 	fixture_down(f);
 }
 
-/* The timeout of epoll_wait(2), in ms: endless is less than 0. 0 when it is not in there. */
-static long wait_of(pid_t pid)
-{
-	char path[64], text[256];
-	unsigned long number, args[4];
-
-	snprintf(path, sizeof path, "/proc/%d/syscall", (int)pid);
-	if (fd_read_file(path, text, sizeof text) < 0)
-		fixture_skip("/proc/PID/syscall cannot be read");
-	if (sscanf(text, "%lu %lx %lx %lx %lx", &number, &args[0], &args[1], &args[2], &args[3]) !=
-		    5 ||
-	    (number != SYS_epoll_pwait && !IS_EPOLL_WAIT(number)))
-		return 0;
-	return (int)args[3];
-}
-
 static void with_nothing_to_do_all_sleep_for_days(void **state)
 {
 	struct fixture *f = *state;
 
 	fixture_start(f, "[program:x]\ncommand = @child@ hold\n", "x");
 	const pid_t parts[] = { f->fosterd, fixture_supervisor(f), fixture_logger(f) };
-	uint64_t deadline = clock_boot_ns() + FIXTURE_DEADLINE_MS * NS_PER_MS;
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		long ms = 0;
-
-		while (ms >= 0 && ms < DAY_MS && clock_boot_ns() < deadline) {
-			usleep(10000);
-			ms = wait_of(parts[i]);
-		}
-		if (ms >= 0 && ms < DAY_MS)
-			fixture_fail(f, "part %zu wakes up after %ld ms", i, ms);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		fixture_until_asleep(f, parts[i]);
 	fixture_down(f);
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -260,7 +261,10 @@ _Noreturn static void become_fosterd(struct fixture *f, const char *const *args)
 {
 	const char *argv[32] = { "fosterd" };
 	char path[512];
+	const struct rlimit nofile = { f->nofile, f->nofile };
 
+	if (f->nofile && setrlimit(RLIMIT_NOFILE, &nofile) < 0)
+		_exit(125);
 	for (int i = 0; i < 30 && args[i]; i++)
 		argv[i + 1] = args[i];
 	snprintf(path, sizeof path, "%s/notify", f->dir);

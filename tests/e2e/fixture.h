@@ -62,6 +62,7 @@ struct fixture {
 	pid_t fosterd; /* 0: not running. In the foreground it is the keeper */
 	int notify; /* what fosterd sends to systemd comes here, until it is ready */
 	bool keep_notify; /* set by the test: and after that, too */
+	unsigned nofile; /* set by the test: fosterd's RLIMIT_NOFILE; 0: ours */
 	struct varlink calls, events;
 	json_t *pending; /* events received and not yet asked for */
 	json_t *kept; /* replies, owned for the test */
@@ -211,6 +212,9 @@ void fixture_kill(pid_t pid, int number);
 
 /* Wait until pid, which may be anybody's child, does not exist or is a zombie. */
 void fixture_until_dead(struct fixture *f, pid_t pid);
+
+/* Wait until pid waits for events, and no timer of its own will wake it before a day is over. */
+void fixture_until_asleep(struct fixture *f, pid_t pid);
 
 /* Kill pid, which the test has inherited or will inherit, and reap it. */
 void fixture_reap(struct fixture *f, pid_t pid);

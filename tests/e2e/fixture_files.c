@@ -16,6 +16,8 @@
 #include "daemon/base/fd.h"
 #include "daemon/base/mem.h"
 
+#define DAY_MS 86400000L
+
 const char *fixture_format(struct fixture *f, const char *format, ...)
 {
 	auto_free char *text = NULL;
@@ -127,6 +129,22 @@ void fixture_until_dead(struct fixture *f, pid_t pid)
 
 	if (pidfd >= 0 && poll(&p, 1, FIXTURE_DEADLINE_MS) == 0)
 		fixture_fail(f, "process %d does not end", (int)pid);
+}
+
+void fixture_until_asleep(struct fixture *f, pid_t pid)
+{
+	uint64_t deadline = clock_boot_ns() + FIXTURE_DEADLINE_MS * NS_PER_MS;
+	long ms = 0;
+	int err = 0;
+
+	while (ms >= 0 && ms < DAY_MS && clock_boot_ns() < deadline) {
+		usleep(10000);
+		ms = run_sleep_ms(pid, &err);
+		if (err < 0)
+			fixture_skip("/proc/PID/syscall cannot be read");
+	}
+	if (ms >= 0 && ms < DAY_MS)
+		fixture_fail(f, "process %d wakes up after %ld ms", (int)pid, ms);
 }
 
 void fixture_reap(struct fixture *f, pid_t pid)

@@ -221,3 +221,26 @@ long run_status_kb(pid_t pid, const char *key)
 	const char *p = strstr(text, wanted);
 	return p ? atol(p + strlen(wanted)) : -1;
 }
+
+#ifdef SYS_epoll_wait
+#define IS_EPOLL_WAIT(number) ((number) == SYS_epoll_wait)
+#else
+#define IS_EPOLL_WAIT(number) false
+#endif
+
+long run_sleep_ms(pid_t pid, int *ret_err)
+{
+	char path[64], text[256];
+	unsigned long number, args[4];
+	ssize_t n;
+
+	snprintf(path, sizeof path, "/proc/%d/syscall", (int)pid);
+	n = fd_read_file(path, text, sizeof text);
+	*ret_err = n < 0 ? (int)n : 0;
+	if (n < 0 ||
+	    sscanf(text, "%lu %lx %lx %lx %lx", &number, &args[0], &args[1], &args[2], &args[3]) !=
+		    5 ||
+	    (number != SYS_epoll_pwait && !IS_EPOLL_WAIT(number)))
+		return 0;
+	return (int)args[3];
+}
