@@ -33,21 +33,25 @@ static bool is_spawned(const struct process *p)
 }
 
 /* Pipes stay with their slot between two lives, a pidfd does not. */
-static uint64_t in_use(const struct supervisor *s, const struct process *but)
+static unsigned held_by(const struct process *p)
 {
-	uint64_t n = RESERVED + session_count(s);
-
-	for (const struct process *p = s->processes; p; p = p->by_name.next)
-		if (p != but && (p->logs_sent || is_spawned(p)))
-			n += budget_cost(p) - !is_spawned(p);
-	return n;
+	return p->logs_sent || is_spawned(p) ? budget_cost(p) - !is_spawned(p) : 0;
 }
 
-/* A count over all processes only where it might matter. The dearest has five, and each session but a
- * new one has a process. */
+static void count(const struct supervisor *s, struct budget *b)
+{
+	*b = (struct budget){ .counted = true, .used = RESERVED + session_count(s) };
+	for (const struct process *p = s->processes; p; p = p->by_name.next) {
+		b->used += held_by(p);
+		b->beginning += is_spawned(p) && !p->executed;
+	}
+}
+
+/* A count over all processes only where it might matter. The dearest has five and one while it begins,
+ * and each session but a new one has a process. */
 static bool is_far_from_limit(const struct supervisor *s)
 {
-	return (HASH_CNT(by_name, s->processes) + 1) * 6ULL + RESERVED < s->keeper.nofile;
+	return (HASH_CNT(by_name, s->processes) + 1) * 7ULL + RESERVED < s->keeper.nofile;
 }
 
 static int refuse(uint64_t used, uint64_t most, const char *what, unsigned cost, char **ret_reason)
@@ -59,28 +63,36 @@ static int refuse(uint64_t used, uint64_t most, const char *what, unsigned cost,
 	return -EMFILE;
 }
 
-int budget_check(const struct process *p, char **ret_reason)
+int budget_take(struct budget *b, const struct process *p, char **ret_reason)
 {
 	const struct supervisor *s = p->supervisor;
 	unsigned cost = budget_cost(p);
-	uint64_t used;
+	uint64_t others;
 
 	if (is_far_from_limit(s))
 		return 0;
-	used = in_use(s, p);
-	if (used + cost <= s->keeper.nofile)
-		return 0;
-	return refuse(used, s->keeper.nofile, "it", cost, ret_reason);
+	if (!b->counted)
+		count(s, b);
+	others = b->used - held_by(p);
+	if (others + cost > s->keeper.nofile)
+		return refuse(others, s->keeper.nofile, "it", cost, ret_reason);
+	if (others + cost + b->beginning > s->keeper.nofile)
+		return -EAGAIN;
+	b->used = others + cost;
+	b->beginning++;
+	return 0;
 }
 
 int budget_check_session(const struct supervisor *s, char **ret_reason)
 {
 	uint64_t used = session_count(s), most = rpc_fds_left();
+	struct budget b;
 
 	if (used < most && is_far_from_limit(s))
 		return 0;
 	if (used < most) {
-		used = in_use(s, NULL);
+		count(s, &b);
+		used = b.used;
 		most = s->keeper.nofile;
 	}
 	return used < most ? 0 : refuse(used, most, "a session", 1, ret_reason);

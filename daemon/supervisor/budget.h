@@ -13,8 +13,16 @@
 /* What a start of p would cost beyond what is in use: 1, its pidfd, when its pipes exist already. */
 unsigned budget_cost(const struct process *p);
 
-/* Whether p may start now: 0, or -EMFILE with the reason in words in *ret_reason (free()). */
-int budget_check(const struct process *p, char **ret_reason);
+/* What is in use; for a row of starts it is counted once. A zeroed struct is to be counted. */
+struct budget {
+	bool counted;
+	uint64_t used;
+	uint64_t beginning; /* processes that have not executed yet: each may have a report pipe */
+};
+
+/* Whether p, which is not asked for yet, may start: 0, and what it takes is taken; -EMFILE with the
+ * reason in words in *ret_reason (free()); or -EAGAIN: as soon as another one has executed. */
+int budget_take(struct budget *b, const struct process *p, char **ret_reason);
 
 /* Whether one session more may be: 0, or -EMFILE with the reason, as above. */
 int budget_check_session(const struct supervisor *s, char **ret_reason);

@@ -63,11 +63,10 @@ static void queue_spawn(struct process *p)
 	process_queue_spawn_again(p);
 }
 
-/* Send it, or say why it cannot be; it is out of the queue. */
-static void spawn_now(struct process *p)
+/* Send it, or say why it cannot be; it is out of the queue. r: what its budget says, with the reason. */
+static void spawn_now(struct process *p, int r, char *budget_reason)
 {
-	auto_free char *reason = NULL;
-	int r = budget_check(p, &reason);
+	auto_free char *reason = budget_reason;
 
 	if (r == 0 && p->def->program->method == CONF_FORKSERVER && p->origin != PROCESS_SERVER) {
 		r = forkserver_ready(p, &reason);
@@ -80,9 +79,10 @@ static void spawn_now(struct process *p)
 		process_cannot_spawn(p, LINK_STEP_FORK, -r, reason ? reason : strerror(-r));
 }
 
-void process_drain_spawns(struct supervisor *s)
+bool process_drain_spawns(struct supervisor *s)
 {
 	static unsigned sent; /* since memory was given back */
+	struct budget budget = { 0 };
 
 	if (!s->spawns && sent >= MANY_SPAWNS) { /* plans and logs of a large start are gone */
 		malloc_trim(0);
@@ -90,14 +90,19 @@ void process_drain_spawns(struct supervisor *s)
 	}
 	while (s->spawns && !keeper_is_congested(s)) {
 		struct process *p = s->spawns;
+		char *reason = NULL;
+		int r = budget_take(&budget, p, &reason);
 
+		if (r == -EAGAIN) /* a report of one that has executed wakes us */
+			return false;
 		s->spawns = p->next_spawn;
 		if (!s->spawns)
 			s->spawns_end = &s->spawns;
 		p->spawn_queued = false;
-		spawn_now(p);
+		spawn_now(p, r, reason);
 		sent++;
 	}
+	return s->spawns && !keeper_is_congested(s);
 }
 
 static void terminate(struct process *p)

@@ -30,7 +30,8 @@ void process_queue_spawn_again(
 void process_cannot_spawn(struct process *p, enum link_step step, int err, const char *words);
 
 /* process_act.c */
-void process_drain_spawns(struct supervisor *s); /* send as many as the link takes */
+/* Send as many as the link takes and descriptors allow. Whether there is more that can be sent now. */
+bool process_drain_spawns(struct supervisor *s);
 
 /* process_plan.c */
 void process_forget_logs(struct process *p); /* the logger drains and closes its pipes */

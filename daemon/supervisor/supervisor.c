@@ -404,16 +404,17 @@ static void plan_status(struct supervisor *s)
 static void before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 {
 	struct supervisor *s = container_of(w, struct supervisor, before_wait);
+	bool more;
 
 	(void)revents;
 	if (s->phase == SUPERVISOR_UP || s->phase == SUPERVISOR_LEAVING) {
 		do {
 			process_drain(s);
 			tree_turn(s);
-			process_drain_spawns(s);
+			more = process_drain_spawns(s);
 			if (s->leaving_due && !s->events)
 				leave_further(s);
-		} while (s->events || (s->spawns && !keeper_is_congested(s)));
+		} while (s->events || more);
 	}
 	if (s->status_due)
 		plan_status(s);

@@ -21,7 +21,7 @@
 #define IDLE_BYTES_MAX 1024 /* of the supervisor's memory for a connection that waits */
 #define CLIENTS 100
 #define REQUESTS 1000
-#define FEW_FDS 256 /* the limit where descriptors run out */
+#define FEW_FDS 600 /* the limit where descriptors run out */
 #define KEPT_FDS 128 /* that the keeper does not give to processes: supervisor/budget.c */
 
 /* ---- one request after another, by hand ----------------------------------------------------- */
@@ -448,7 +448,7 @@ static void as_many_processes_start_as_descriptors_allow(void **state)
 	struct fixture *f = *state;
 
 	f->nofile = FEW_FDS;
-	fixture_up(f, "[program:x]\nnumprocs = 60\nprocess_name = x%(process_num)02d\n"
+	fixture_up(f, "[program:x]\nnumprocs = 200\nprocess_name = x%(process_num)03d\n"
 		      "autostart = false\nstartsecs = 0\nstartretries = 0\n"
 		      "command = @child@ hold\n");
 	json_t *reply = fixture_call(f, "Start", "{s:[s]}", "names", "all");
@@ -459,10 +459,10 @@ static void as_many_processes_start_as_descriptors_allow(void **state)
 
 	/* One that ends, or is stopped, makes room for itself and for no more than that. */
 	fixture_reconnect(f);
-	fixture_kill(fixture_pid(f, "x:x00"), SIGKILL);
-	fixture_until(f, "x:x00", "RUNNING");
-	fixture_call(f, "Restart", "{s:[{s:s}]}", "targets", "name", "x:x01");
-	assert_string_equal(fixture_state(f, "x:x01"), "RUNNING");
+	fixture_kill(fixture_pid(f, "x:x000"), SIGKILL);
+	fixture_until(f, "x:x000", "RUNNING");
+	fixture_call(f, "Restart", "{s:[{s:s}]}", "targets", "name", "x:x001");
+	assert_string_equal(fixture_state(f, "x:x001"), "RUNNING");
 	assert_lacks(fixture_file(f, "log"), "Too many open files");
 	fixture_down(f);
 }
@@ -518,7 +518,7 @@ static void as_many_sessions_begin_as_descriptors_allow(void **state)
 	}
 	clients[allowed] = start_session(f, allowed, said->fd);
 	fixture_expect_line(f, said,
-			    "LimitReached descriptors: 48 of 48 are in use and a session needs 1"
+			    "LimitReached descriptors: 134 of 134 are in use and a session needs 1"
 			    " (RLIMIT_NOFILE)");
 
 	/* One that ends makes room for another. */

@@ -36,7 +36,7 @@ static int teardown(void **state)
 static void run(struct process *p)
 {
 	front_state(p, PROCESS_RUNNING, 77);
-	p->logs_sent = true;
+	p->logs_sent = p->executed = true;
 }
 
 /* p's main process has ended; its pipes stay with its slot. */
@@ -49,10 +49,11 @@ static void end(struct process *p)
 static bool may_start(struct supervisor *s, const char *name, uint64_t nofile)
 {
 	auto_free char *reason = NULL;
+	struct budget b = { 0 };
 	int r;
 
 	s->keeper.nofile = nofile;
-	r = budget_check(process_find(s, name), &reason);
+	r = budget_take(&b, process_find(s, name), &reason);
 	assert_true(r == 0 || r == -EMFILE);
 	assert_true((r == 0) == (reason == NULL));
 	return r == 0;
@@ -180,11 +181,12 @@ static void a_start_is_refused_from_one_too_few_on(void **state)
 static void a_refusal_names_what_is_used_what_there_is_and_what_it_needs(void **state)
 {
 	struct supervisor *s = *state;
+	struct budget b = { 0 };
 	char *reason = NULL;
 
 	run(process_find(s, "one"));
 	s->keeper.nofile = RESERVED + 4;
-	assert_int_equal(budget_check(process_find(s, "both"), &reason), -EMFILE);
+	assert_int_equal(budget_take(&b, process_find(s, "both"), &reason), -EMFILE);
 	assert_string_equal(reason, "descriptors: 130 of 132 are in use and it needs 3"
 				    " (RLIMIT_NOFILE)");
 	free(reason);
@@ -209,8 +211,56 @@ static void what_is_alive_counts_whatever_it_does(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(alive); i++) {
 		front_state(process_find(s, "both"), alive[i], 77);
+		process_find(s, "both")->executed = true;
 		assert_int_equal(needed(s, "none"), RESERVED + 1 + 3);
 	}
+}
+
+/* ---- a row of starts ----------------------------------------------------------------------- */
+
+static void ask_to_start(struct process *p)
+{
+	front_state(p, PROCESS_STARTING, 0);
+	p->spawn_queued = true;
+}
+
+static void what_is_taken_counts_at_once(void **state)
+{
+	struct supervisor *s = *state;
+	struct budget b = { 0 };
+	auto_free char *reason = NULL;
+	struct process *both = process_find(s, "both"), *files = process_find(s, "files");
+
+	s->keeper.nofile = RESERVED + 6;
+	ask_to_start(both);
+	ask_to_start(files);
+	assert_int_equal(budget_take(&b, both, &reason), 0);
+	assert_int_equal(b.used, RESERVED + 3);
+	both->spawn_queued = false;
+	both->executed = true;
+	assert_int_equal(budget_take(&(struct budget){ 0 }, files, &reason), 0);
+	s->keeper.nofile--;
+	assert_int_equal(budget_take(&b, files, &reason), -EMFILE);
+}
+
+/* A careful spawn has a report pipe until it has executed; many of them at once ate what is counted. */
+static void the_last_waits_until_the_others_have_executed(void **state)
+{
+	struct supervisor *s = *state;
+	struct process *both = process_find(s, "both"), *files = process_find(s, "files");
+	auto_free char *reason = NULL;
+	struct budget b = { 0 };
+
+	s->keeper.nofile = RESERVED + 6;
+	ask_to_start(both);
+	ask_to_start(files);
+	assert_int_equal(budget_take(&b, both, &reason), 0);
+	both->spawn_queued = false;
+	assert_int_equal(budget_take(&b, files, &reason), -EAGAIN);
+	assert_int_equal(budget_take(&(struct budget){ 0 }, files, &reason), -EAGAIN);
+	both->executed = true;
+	assert_int_equal(budget_take(&(struct budget){ 0 }, files, &reason), 0);
+	assert_null(reason);
 }
 
 /* ---- given back ---------------------------------------------------------------------------- */
@@ -249,6 +299,7 @@ static void what_waits_for_its_spawn_costs_nothing_yet(void **state)
 	p->wait_server = true;
 	assert_int_equal(needed(s, "none"), RESERVED + 1);
 	p->wait_server = false;
+	p->executed = true;
 	assert_int_equal(needed(s, "none"), RESERVED + 1 + 3);
 }
 
@@ -304,6 +355,8 @@ int main(void)
 		test(a_refusal_names_what_is_used_what_there_is_and_what_it_needs),
 		test(what_runs_counts),
 		test(what_is_alive_counts_whatever_it_does),
+		test(what_is_taken_counts_at_once),
+		test(the_last_waits_until_the_others_have_executed),
 		test(an_end_gives_the_pidfd_back_and_keeps_the_pipes),
 		test(what_was_never_started_costs_nothing),
 		test(what_waits_for_its_spawn_costs_nothing_yet),
