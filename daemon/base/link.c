@@ -34,6 +34,8 @@ void link_init(struct link *l, int fd)
 {
 	l->fd = fd;
 	l->out_len = 0;
+	l->n_out = 0;
+	l->n_sent = 0;
 	l->n_out_fds = 0;
 	l->blocked = false;
 }
@@ -91,6 +93,8 @@ int link_flush(struct link *l)
 	}
 	l->blocked = false;
 	l->out_len = 0;
+	l->n_sent += l->n_out;
+	l->n_out = 0;
 	drop_out_fds(l);
 	return 0;
 }
@@ -150,6 +154,7 @@ static int append(struct link *l, const struct link_head *head, const struct lin
 	join_parts(l->out + l->out_len + sizeof h, parts, n_parts);
 	memset(l->out + l->out_len + size, 0, ALIGN8(size) - size);
 	l->out_len += ALIGN8(size);
+	l->n_out++;
 	return 0;
 }
 

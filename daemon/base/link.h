@@ -311,6 +311,8 @@ struct link_ended {
 struct link {
 	int fd;
 	size_t out_len;
+	unsigned n_out; /* messages in out */
+	uint64_t n_sent; /* messages that the socket has taken */
 	unsigned n_out_fds;
 	int out_fds[LINK_FDS_MAX]; /* duplicates, owned until sent */
 	bool blocked; /* the last flush found the socket full: wait for it to be writable */

@@ -25,6 +25,7 @@ struct backlog_item {
 
 struct keeper_backlog {
 	struct backlog_item *first, **end;
+	unsigned n;
 };
 
 /* ---- sending ---------------------------------------------------------------------------------- */
@@ -72,6 +73,7 @@ static int keep(struct supervisor *s, const struct link_head *head, const struct
 			memcpy(item->body + at, parts[i].data, parts[i].len);
 	*s->backlog->end = item;
 	s->backlog->end = &item->next;
+	s->backlog->n++;
 	return 0;
 }
 
@@ -102,6 +104,7 @@ static void send_backlog(struct supervisor *s)
 		if (r < 0)
 			give_up(&item->head, r);
 		s->backlog->first = item->next;
+		s->backlog->n--;
 		if (!item->next)
 			s->backlog->end = &s->backlog->first;
 		free_item(item);
@@ -130,6 +133,16 @@ void keeper_send(struct supervisor *s, const struct link_head *head, const struc
 bool keeper_is_congested(const struct supervisor *s)
 {
 	return s->backlog->first || s->link.blocked;
+}
+
+uint64_t keeper_asked(const struct supervisor *s)
+{
+	return s->link.n_sent + s->link.n_out + s->backlog->n;
+}
+
+uint64_t keeper_gone(const struct supervisor *s)
+{
+	return s->link.n_sent;
 }
 
 void keeper_flush(struct supervisor *s)

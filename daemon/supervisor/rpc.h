@@ -5,6 +5,9 @@
  * against a table, answers org.varlink.service by itself, and hands each call to its handler. It
  * knows nothing of processes; the handlers (rpc_methods.c) know nothing of sockets.
  *
+ * A reply that says "done" must stay true when we are killed the moment it is read. So replies leave at
+ * the end of a turn of the loop, and not before what was asked of the keeper until then has left us.
+ *
  * A connection is served one call at a time, in order; calls behind an unanswered one wait unread.
  * Bounds per connection: RPC_MESSAGE_BYTES_MAX of one message, RPC_OUT_BYTES_MAX of replies not
  * taken. Who exceeds one loses his connection; nobody else notices.
@@ -61,6 +64,9 @@ struct rpc_config {
 	const char *interface;
 	unsigned (*rights)(void *data, const struct rpc_peer *peer);
 	void *data;
+	/* How much was asked of the keeper so far, and how much of that has left us. NULL: nothing is. */
+	uint64_t (*asked)(void *data);
+	uint64_t (*gone)(void *data);
 };
 int rpc_server_new(const struct rpc_config *config, struct rpc_server **ret_server);
 void rpc_server_free(struct rpc_server *s); /* closes every connection; NULL is allowed */

@@ -181,6 +181,8 @@ static void conn_update(struct rpc_conn *c)
 		conn_fail(c, "this user's messages take too much memory", r);
 		return;
 	}
+	if (c->due) /* again when it has left */
+		return;
 	if (c->eof && !pending && !c->call.active) {
 		rpc_conn_close(c);
 		return;
@@ -201,8 +203,12 @@ static void on_io(struct ev_loop *loop, struct ev_io *io, int events)
 	(void)loop;
 	if (!c->closing && (events & EV_WRITE))
 		conn_write(c);
-	if (!c->closing && (events & EV_READ))
-		conn_read(c);
+	if (!c->closing && (events & EV_READ)) {
+		if (c->due) /* it is held up: nothing is read behind it */
+			watch_io(c, 0);
+		else
+			conn_read(c);
+	}
 	conn_update(c);
 	if (c->closing)
 		rpc_conn_free(c);
@@ -277,13 +283,21 @@ static bool call_listens(const struct rpc_call *call)
 	return !call->oneway && !conn_of(call)->closing;
 }
 
-/* What was appended to out leaves now, as far as it can. */
+/* What was appended to out leaves at the end of this turn. */
 static void conn_send(struct rpc_conn *c)
 {
-	if (!c->closing)
-		conn_flush(c);
+	if (!c->closing && rpc_out_pending(&c->out))
+		rpc_server_due(c);
 	if (!c->in_handler)
 		conn_update(c);
+}
+
+void rpc_conn_send(struct rpc_conn *c)
+{
+	c->due_after = 0;
+	if (!c->closing)
+		conn_write(c);
+	conn_update(c);
 }
 
 static void call_end(struct rpc_call *call)

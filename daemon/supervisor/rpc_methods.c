@@ -78,6 +78,16 @@ static unsigned rights(void *data, const struct rpc_peer *peer)
 	return access_any(data, peer);
 }
 
+static uint64_t asked(void *data)
+{
+	return keeper_asked(data);
+}
+
+static uint64_t gone(void *data)
+{
+	return keeper_gone(data);
+}
+
 int methods_start(struct supervisor *s)
 {
 	const struct rpc_config config = {
@@ -88,6 +98,8 @@ int methods_start(struct supervisor *s)
 		.interface = rpc_interface_text,
 		.rights = rights,
 		.data = s,
+		.asked = asked,
+		.gone = gone,
 	};
 
 	s->front = calloc(1, sizeof *s->front);

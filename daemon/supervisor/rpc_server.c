@@ -150,8 +150,20 @@ int rpc_server_add(struct rpc_server *s, struct rpc_conn *c)
 	return 0;
 }
 
+static void not_due(struct rpc_server *s, const struct rpc_conn *c)
+{
+	struct rpc_conn **link = &s->due;
+
+	if (!c->due)
+		return;
+	while (*link != c)
+		link = &(*link)->next_due;
+	*link = c->next_due;
+}
+
 void rpc_server_remove(struct rpc_server *s, struct rpc_conn *c)
 {
+	not_due(s, c);
 	if (c->next)
 		c->next->prev = c->prev;
 	if (c->prev)
@@ -175,6 +187,57 @@ int rpc_server_charge(struct rpc_conn *c)
 	u->bytes = u->bytes - c->charged + now;
 	c->charged = now;
 	return more && !u->privileged && u->bytes > RPC_USER_BYTES_MAX ? -ENOBUFS : 0;
+}
+
+/* ---- replies ------------------------------------------------------------------------------- */
+
+void rpc_server_due(struct rpc_conn *c)
+{
+	if (c->due)
+		return;
+	c->due = true;
+	c->next_due = c->server->due;
+	c->server->due = c;
+}
+
+/* What was asked of the keeper before it must have left. */
+static bool may_leave(const struct rpc_server *s, struct rpc_conn *c)
+{
+	const struct rpc_config *config = &s->config;
+
+	if (!config->asked)
+		return true;
+	if (!c->due_after)
+		c->due_after = config->asked(config->data);
+	return config->gone(config->data) >= c->due_after;
+}
+
+/* Returns whether anything left; then somebody may have had more to say. */
+static bool send_due(struct rpc_server *s)
+{
+	struct rpc_conn *next, *due = take_ptr(s->due);
+	bool any = false;
+
+	for (struct rpc_conn *c = due; c; c = next) {
+		next = c->next_due;
+		c->due = false;
+		if (may_leave(s, c)) {
+			any = true;
+			rpc_conn_send(c);
+		} else {
+			rpc_server_due(c);
+		}
+	}
+	return any;
+}
+
+/* After everybody else has done what is done before a wait. */
+static void before_wait(struct ev_loop *loop, struct ev_prepare *w, int events)
+{
+	(void)loop;
+	(void)events;
+	while (send_due(container_of(w, struct rpc_server, before_wait)))
+		;
 }
 
 /* ---- the peers of kept calls --------------------------------------------------------------- */
@@ -256,6 +319,9 @@ int rpc_server_new(const struct rpc_config *config, struct rpc_server **ret_serv
 	ev_io_init(&s->accept_io, on_accept, config->listen_fd, EV_READ);
 	ev_init(&s->accept_timer, on_accept_timer);
 	s->accept_timer.repeat = ACCEPT_REST_S;
+	ev_prepare_init(&s->before_wait, before_wait);
+	ev_set_priority(&s->before_wait, EV_MINPRI);
+	ev_prepare_start(config->loop, &s->before_wait);
 	ev_io_start(config->loop, &s->hangup_io);
 	ev_io_start(config->loop, &s->accept_io);
 	*ret_server = take_ptr(s);
@@ -276,6 +342,7 @@ void rpc_server_free(struct rpc_server *s)
 	rpc_server_stop(s);
 	while (s->conns)
 		rpc_conn_free(s->conns);
+	ev_prepare_stop(s->config.loop, &s->before_wait);
 	ev_io_stop(s->config.loop, &s->hangup_io);
 	close_fd(&s->hangup_fd);
 	free(s);

@@ -53,6 +53,9 @@ struct rpc_conn {
 	struct frame frame;
 	struct fds fds; /* of the message under way, then of the call */
 	struct rpc_out out;
+	struct rpc_conn *next_due;
+	bool due; /* something was added to out, and has not been tried */
+	uint64_t due_after; /* of what was asked of the keeper; 0: not looked at yet */
 	size_t charged; /* to the user */
 	bool fds_refused; /* the message came with some that may not be closed in time */
 	bool eof; /* the peer sends no more; it may still read */
@@ -65,6 +68,8 @@ struct rpc_server {
 	struct rpc_config config;
 	char interface_name[RPC_INTERFACE_NAME_MAX + 1];
 	struct ev_io accept_io;
+	struct ev_prepare before_wait;
+	struct rpc_conn *due; /* whose replies leave at the end of the turn */
 	struct ev_timer accept_timer; /* runs while accepting rests for want of descriptors */
 	struct ev_io hangup_io;
 	int hangup_fd; /* epoll of connections whose call is kept: they are not read */
@@ -82,6 +87,9 @@ void rpc_conn_free(struct rpc_conn *c);
 /* The peer is gone or was bad: freed soon, not now, so that no caller loses what it works on. */
 void rpc_conn_close(struct rpc_conn *c);
 
+/* Let what was added to its replies leave, as far as it can. */
+void rpc_conn_send(struct rpc_conn *c);
+
 /* Let the method that a call names answer it. Called with call->active set. */
 void rpc_dispatch(struct rpc_conn *c, const struct call *call);
 
@@ -90,5 +98,8 @@ void rpc_dispatch(struct rpc_conn *c, const struct call *call);
 int rpc_server_add(struct rpc_server *s, struct rpc_conn *c);
 void rpc_server_remove(struct rpc_server *s, struct rpc_conn *c);
 int rpc_server_charge(struct rpc_conn *c);
+
+/* Its replies leave before the loop waits, if what was asked of the keeper until then has left. */
+void rpc_server_due(struct rpc_conn *c);
 
 #endif

@@ -142,6 +142,9 @@ void keeper_send(struct supervisor *s, const struct link_head *head, const struc
 		 unsigned n_parts, const int *fds, unsigned n_fds);
 bool keeper_is_congested(const struct supervisor *s);
 void keeper_flush(struct supervisor *s);
+uint64_t keeper_asked(const struct supervisor *s); /* messages, so far */
+uint64_t keeper_gone(
+	const struct supervisor *s); /* of these, on their way: our death stops them no more */
 int keeper_open(struct supervisor *s, int fd);
 void keeper_send_all_logs(struct supervisor *s); /* a new logger, or one we know nothing of */
 void keeper_notify(struct supervisor *s, const char *text); /* sd_notify(3) */

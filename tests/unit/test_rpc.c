@@ -40,6 +40,7 @@ struct fixture {
 	unsigned gone, drained;
 	struct rpc_peer peer; /* as the last WhoAmI saw it */
 	int peer_pidfd;
+	uint64_t asked, left; /* of what a keeper is asked */
 };
 
 /* ---- methods ------------------------------------------------------------------------------- */
@@ -142,6 +143,16 @@ static unsigned rights_of(void *data, const struct rpc_peer *peer)
 
 /* ---- fixture ------------------------------------------------------------------------------- */
 
+static uint64_t asked(void *data)
+{
+	return ((struct fixture *)data)->asked;
+}
+
+static uint64_t gone(void *data)
+{
+	return ((struct fixture *)data)->left;
+}
+
 static void serve(struct fixture *f)
 {
 	struct rpc_config config = {
@@ -152,6 +163,8 @@ static void serve(struct fixture *f)
 		.interface = rpc_interface_text,
 		.rights = rights_of,
 		.data = f,
+		.asked = asked,
+		.gone = gone,
 	};
 
 	assert_int_equal(rpc_server_new(&config, &f->server), 0);
@@ -589,6 +602,55 @@ static void descriptors_wait_in_order_behind_a_reader_that_is_slow(void **state)
 	assert_true(rpc_drained(f->kept));
 	assert_int_equal(f->drained, 1);
 	close(fd);
+}
+
+/* Who is told "done" may kill us: it must be done all the same. */
+static void a_reply_leaves_after_what_was_asked_of_the_keeper_before(void **state)
+{
+	struct fixture *f = *state;
+	int fd = dial(f), other = dial(f);
+
+	f->asked = 5;
+	f->left = 4;
+	say(fd, ECHO(1));
+	turn(f);
+	assert_int_equal(f->calls, 1);
+	f->asked = 9; /* what is asked later is not waited for */
+	say(fd, ECHO(2));
+	turn(f);
+	assert_false(readable(fd));
+	assert_int_equal(f->calls, 1); /* nor is anything read behind it */
+	say(other, ECHO(3));
+	f->left = 5;
+	expect(f, fd, ECHOED(1));
+	turn(f);
+	assert_int_equal(f->calls, 3);
+	assert_false(readable(fd));
+	assert_false(readable(other));
+	f->left = 9;
+	expect(f, fd, ECHOED(2));
+	expect(f, other, ECHOED(3));
+	close(fd);
+	close(other);
+}
+
+static void who_leaves_before_his_reply_does_takes_nothing_with_him(void **state)
+{
+	struct fixture *f = *state;
+	int fd = dial(f), other = dial(f);
+
+	f->asked = 1;
+	say(fd, ECHO(1));
+	say(other, ECHO(2));
+	turn(f);
+	assert_int_equal(f->calls, 2);
+	close(fd);
+	turn(f);
+	f->left = 1;
+	expect(f, other, ECHOED(2));
+	turn(f);
+	assert_int_equal(rpc_server_connections(f->server), 1);
+	close(other);
 }
 
 /* ---- who ----------------------------------------------------------------------------------- */
@@ -1125,6 +1187,8 @@ int main(void)
 		TEST(too_many_descriptors_close_the_connection),
 		TEST(a_reply_carries_a_descriptor),
 		TEST(descriptors_wait_in_order_behind_a_reader_that_is_slow),
+		TEST(a_reply_leaves_after_what_was_asked_of_the_keeper_before),
+		TEST(who_leaves_before_his_reply_does_takes_nothing_with_him),
 		TEST(the_kernel_says_who_the_peer_is),
 		TEST(supplementary_groups_are_known),
 		TEST(without_peerpidfd_a_pid_counts_only_while_the_connection_lives),
