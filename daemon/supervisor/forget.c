@@ -10,43 +10,47 @@ bool forget_may(const struct process *p)
 
 /* ---- transient ones ------------------------------------------------------------------------- */
 
+static bool is_over(const struct process *p, uint64_t incarnation)
+{
+	return p && p->transient && p->incarnation == incarnation && process_is_settled_down(p);
+}
+
 static void drop_told(struct forget *f)
 {
 	for (size_t i = 0; i < f->n; i++) {
-		struct process *p = f->supervisor->slots[f->slots[i]];
+		struct process *p = f->supervisor->slots[f->told[i].slot];
 
-		if (p && p->transient && p->told && forget_may(p))
+		if (!is_over(p, f->told[i].incarnation))
+			continue;
+		p->told = true;
+		if (forget_may(p))
 			process_free(p);
+		else
+			process_send_note(p);
 	}
 	f->n = 0;
 }
 
-static int remember(struct forget *f, uint32_t slot)
+static void remember(struct forget *f, const struct process *p)
 {
 	if (f->n == f->capacity) {
 		size_t capacity = f->capacity ? f->capacity * 2 : 16;
-		uint32_t *slots = realloc(f->slots, capacity * sizeof *slots);
+		struct told *told = realloc(f->told, capacity * sizeof *told);
 
-		if (!slots)
-			return -ENOMEM; /* it goes with its session */
-		f->slots = slots;
+		if (!told)
+			return; /* it goes with its session */
+		f->told = told;
 		f->capacity = capacity;
 	}
-	f->slots[f->n++] = slot;
-	return 0;
+	f->told[f->n++] = (struct told){ p->slot, p->incarnation };
 }
 
 void forget_told(struct supervisor *s, const char *name, uint64_t incarnation)
 {
-	struct forget *f = &s->front->forget;
-	struct process *p = process_find(s, name);
+	const struct process *p = process_find(s, name);
 
-	if (!p || !p->transient || p->incarnation != incarnation || !process_is_settled_down(p))
-		return;
-	p->told = true;
-	process_send_note(p);
-	if (remember(f, p->slot) == 0)
-		ev_feed_event(s->loop, &f->soon, EV_CUSTOM);
+	if (is_over(p, incarnation))
+		remember(&s->front->forget, p);
 }
 
 /* ---- too many ------------------------------------------------------------------------------- */
@@ -104,35 +108,38 @@ void forget_ended(const struct process *p)
 {
 	struct supervisor *s = p->supervisor;
 
-	if (p->origin != PROCESS_CLIENT || p->transient || !s->front)
-		return;
-	s->front->forget.trim_due = true;
-	ev_feed_event(s->loop, &s->front->forget.soon, EV_CUSTOM);
+	if (p->origin == PROCESS_CLIENT && !p->transient && s->front)
+		s->front->forget.trim_due = true;
 }
 
-/* ---- soon ----------------------------------------------------------------------------------- */
+/* ---- the end of a turn ---------------------------------------------------------------------- */
 
-static void on_soon(struct ev_loop *loop, ev_timer *w, int events)
+static void after_replies(struct ev_loop *loop, ev_prepare *w, int events)
 {
-	struct forget *f = container_of(w, struct forget, soon);
+	struct forget *f = container_of(w, struct forget, after_replies);
 
 	(void)loop;
 	(void)events;
+	if ((!f->n && !f->trim_due) || rpc_server_owes(f->supervisor->rpc))
+		return;
 	drop_told(f);
 	if (f->trim_due)
 		trim(f->supervisor);
 	f->trim_due = false;
-	keeper_flush(f->supervisor); /* this may be the end of the turn */
+	keeper_flush(f->supervisor);
+	rpc_server_reply(f->supervisor->rpc); /* to who waited for what is gone now */
 }
 
 void forget_init(struct forget *f, struct supervisor *s)
 {
 	*f = (struct forget){ .supervisor = s };
-	ev_timer_init(&f->soon, on_soon, 0., 0.);
+	ev_prepare_init(&f->after_replies, after_replies);
+	ev_set_priority(&f->after_replies, RPC_REPLIES_PRIORITY - 1);
+	ev_prepare_start(s->loop, &f->after_replies);
 }
 
 void forget_done(struct forget *f)
 {
-	ev_clear_pending(f->supervisor->loop, &f->soon);
-	free(f->slots);
+	ev_prepare_stop(f->supervisor->loop, &f->after_replies);
+	free(f->told);
 }

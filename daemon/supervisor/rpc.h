@@ -33,6 +33,7 @@
 #define RPC_CONNECTIONS_MAX 12000 /* one descriptor each; who comes later waits in the backlog */
 #define RPC_FDS_SHARE 4 /* connections leave this part of the descriptors to sessions */
 #define RPC_FDS_MAX 8 /* with one call */
+#define RPC_REPLIES_PRIORITY (EV_MINPRI + 1) /* of the watcher that lets them leave */
 
 /* Who is at the other end, as the kernel told when the connection was accepted. */
 struct rpc_peer {
@@ -77,6 +78,12 @@ void rpc_server_stop(struct rpc_server *s);
 /* Write what can be written of all replies, for at most timeout_ms: before an exit. */
 void rpc_server_flush(struct rpc_server *s, int timeout_ms);
 size_t rpc_server_connections(const struct rpc_server *s);
+
+/* Let those replies leave that may. Happens by itself before the loop waits. */
+void rpc_server_reply(struct rpc_server *s);
+
+/* Whether replies wait for what was asked of the keeper. */
+bool rpc_server_owes(const struct rpc_server *s);
 
 /* How many of this process' descriptors neither connections nor its own needs will ever take. */
 size_t rpc_fds_left(void);

@@ -231,13 +231,18 @@ static bool send_due(struct rpc_server *s)
 	return any;
 }
 
+void rpc_server_reply(struct rpc_server *s)
+{
+	while (send_due(s))
+		;
+}
+
 /* After everybody else has done what is done before a wait. */
 static void before_wait(struct ev_loop *loop, struct ev_prepare *w, int events)
 {
 	(void)loop;
 	(void)events;
-	while (send_due(container_of(w, struct rpc_server, before_wait)))
-		;
+	rpc_server_reply(container_of(w, struct rpc_server, before_wait));
 }
 
 /* ---- the peers of kept calls --------------------------------------------------------------- */
@@ -320,7 +325,7 @@ int rpc_server_new(const struct rpc_config *config, struct rpc_server **ret_serv
 	ev_init(&s->accept_timer, on_accept_timer);
 	s->accept_timer.repeat = ACCEPT_REST_S;
 	ev_prepare_init(&s->before_wait, before_wait);
-	ev_set_priority(&s->before_wait, EV_MINPRI);
+	ev_set_priority(&s->before_wait, RPC_REPLIES_PRIORITY);
 	ev_prepare_start(config->loop, &s->before_wait);
 	ev_io_start(config->loop, &s->hangup_io);
 	ev_io_start(config->loop, &s->accept_io);
@@ -346,6 +351,11 @@ void rpc_server_free(struct rpc_server *s)
 	ev_io_stop(s->config.loop, &s->hangup_io);
 	close_fd(&s->hangup_fd);
 	free(s);
+}
+
+bool rpc_server_owes(const struct rpc_server *s)
+{
+	return s->due;
 }
 
 size_t rpc_server_connections(const struct rpc_server *s)
