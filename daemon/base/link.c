@@ -404,6 +404,7 @@ const char *link_type_name(enum link_type t)
 		NAME(FORKED)
 		NAME(FAILED)
 		NAME(ENDED)
+		NAME(BEGUN)
 #undef NAME
 	}
 	return "unknown";

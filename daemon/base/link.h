@@ -12,7 +12,7 @@
  *   keeper -> logger         LOG UNLOG SYNC REOPEN PING
  *   logger -> keeper         SYNCED PONG
  *   keeper -> forkserver     SPAWN REAP
- *   forkserver -> keeper     HELLO FORKED FAILED ENDED (see daemon/forkserver/README.md)
+ *   forkserver -> keeper     HELLO BEGUN FORKED FAILED ENDED (see daemon/forkserver/README.md)
  *
  * Facts are state, not events: a SLOT message may be sent again, merged with a later one, or rebuilt
  * from the table, and means the same. Requests name slot and incarnation and may be repeated.
@@ -79,6 +79,8 @@ enum link_type {
 	LINK_FORKED, /* slot, incarnation: struct link_forked; fd: its pidfd */
 	LINK_FAILED, /* slot, incarnation: struct link_failed, text */
 	LINK_ENDED, /* slot, incarnation: struct link_ended; not yet reaped */
+	LINK_BEGUN, /* slot, incarnation: struct link_forked; fd: its pidfd. From a child that is to
+		     * execute a program: if its forkserver dies before the answer, end it */
 };
 
 /* 32 bytes before every body. */

@@ -19,9 +19,10 @@ Child and server have a channel. It brings the plan, and tells how far the child
            which does not listen: woken now it would compete with what it has just started.
   LOAD     the entry's module is imported in the child, as the program's user, when it has closed the
            link: FOUND; the server tells the keeper, and then gives the child leave.
-  EXECUTE  the end of the channel: execve(2) has closed it. The server tells the keeper.
+  EXECUTE  the end of the channel: execve(2) has closed it. The server tells the keeper. The child has
+           told it before that it is there, and is ended by the keeper when we die in between.
 
-So no entry runs that the keeper has not heard of, whoever dies before: a child that cannot tell, or
+So nothing runs that the keeper has not heard of, whoever dies before: a child that cannot tell, or
 sees the end of its channel, gives up.
 
 Python >= 3.9, standard library only; few modules, because each makes every fork slower."""
@@ -47,7 +48,7 @@ BATCH_BYTES = 32768
 SPARE_DELAY_S = 0.001
 TEXT_BYTES_MAX = 2048  # of what a child says when it fails
 
-SPAWN, REAP, HELLO, FORKED, FAILED, ENDED = 4, 128, 129, 130, 131, 132
+SPAWN, REAP, HELLO, FORKED, FAILED, ENDED, BEGUN = 4, 128, 129, 130, 131, 132, 133
 SESSION, GROUP, DIES, NO_NEW_PRIVS, TTY, DIRECTORY_FD, IDS = 1, 2, 4, 8, 64, 128, 512
 (STEP_NONE, STEP_PIPE, STEP_FORK, STEP_SERVER, STEP_SETSID, STEP_TTY, STEP_STDIO, _, STEP_LIMITS,
  STEP_GROUPS, STEP_GID, STEP_UID, STEP_CHDIR, STEP_PARENT, STEP_ENTRY, STEP_EXEC) = range(16)
@@ -669,6 +670,8 @@ def begin(server, key, data, fds, channel):
     step = STEP_SERVER
     try:
         plan = Plan(key, data, fds)
+        if plan.way == EXECUTE:
+            tell_begun(server.link, key)
         for assignment in plan.env:
             name, value = assignment.split(b"=", 1)
             os.environb[name] = value
@@ -695,6 +698,14 @@ def give_up(channel, step, err, text=""):
         os.write(channel, TWO.pack(step, err) + text)
     finally:  # the server may be gone
         os._exit(127)
+
+
+def tell_begun(link, key):
+    """The keeper learns of us from ourselves, and ends us if our server dies before it has answered."""
+    pid = os.getpid()
+    pidfd = os.pidfd_open(pid)
+    link.send(message(BEGUN, key, PID.pack(pid), 1), [pidfd])
+    os.close(pidfd)
 
 
 def tell_keeper(link, key, channel):

@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "daemon/base/buf.h"
 #include "daemon/base/fd.h"
@@ -177,6 +179,19 @@ static int reserve(struct server *s)
 	return 0;
 }
 
+/* What a child must know of who asked for it. */
+struct asked {
+	int link_fd;
+	pid_t keeper;
+	uint32_t slot;
+	uint64_t incarnation;
+};
+
+static struct asked asked_by(const struct server *s, const struct link_head *h)
+{
+	return (struct asked){ s->link.fd, s->keeper, h->slot, h->incarnation };
+}
+
 /* ---- in the child -------------------------------------------------------------------------- */
 
 _Noreturn static void give_up(int channel, enum link_step step, int err, const char *text)
@@ -187,6 +202,29 @@ _Noreturn static void give_up(int channel, enum link_step step, int err, const c
 	memcpy(r.text, text, len);
 	(void)send(channel, &r, offsetof(struct report, text) + len + 1, MSG_NOSIGNAL);
 	_exit(127);
+}
+
+/* The keeper learns of us from ourselves: when our server dies before it has answered, the keeper ends us;
+ * when it cannot be told, it has done with our server, and we give up. What the server has yet to send
+ * lies in its own link, which is not touched: we may be on its memory. */
+static bool tell_begun(const struct asked *a)
+{
+	struct link_forked forked = { .pid = (int32_t)getpid() };
+	struct link_head h = { .type = LINK_BEGUN, .slot = a->slot, .incarnation = a->incarnation };
+	struct link_part part = { &forked, sizeof forked };
+	auto_close int pidfd = (int)syscall(SYS_pidfd_open, forked.pid, 0);
+	struct link l;
+	int r;
+
+	if (pidfd < 0) /* it cannot be given one: as it was before there were any */
+		return true;
+	link_init(&l, a->link_fd);
+	r = link_send(&l, &h, &part, 1, &pidfd, 1);
+	while (r == 0 && (r = link_flush(&l)) == -EAGAIN) {
+		wait_for(a->link_fd, POLLOUT);
+		r = 0;
+	}
+	return r == 0;
 }
 
 /* Go on only when the keeper has been told of us. */
@@ -213,10 +251,13 @@ _Noreturn static void run_entry(const struct plan *p, int channel)
 	exit(entry((int)p->spawn->n_argv, p->argv));
 }
 
-_Noreturn static void be_copy(const struct plan *p, pid_t keeper, int channel)
+_Noreturn static void be_copy(const struct plan *p, const struct asked *a, int channel)
 {
-	enum link_step step = child_set_up(p, keeper, channel);
+	enum link_step step;
 
+	if (p->path[0] && !tell_begun(a))
+		_exit(127);
+	step = child_set_up(p, a->keeper, channel);
 	if (!step && p->path[0])
 		step = child_execute(p);
 	if (step)
@@ -226,7 +267,7 @@ _Noreturn static void be_copy(const struct plan *p, pid_t keeper, int channel)
 
 struct borrower {
 	const struct plan *plan;
-	pid_t keeper;
+	struct asked asked;
 	struct link_failed failed;
 };
 
@@ -234,7 +275,9 @@ static int be_borrower(void *data)
 {
 	struct borrower *b = data;
 
-	b->failed.step = child_set_up(b->plan, b->keeper, -1);
+	if (!tell_begun(&b->asked))
+		_exit(127);
+	b->failed.step = child_set_up(b->plan, b->asked.keeper, -1);
 	if (!b->failed.step)
 		b->failed.step = child_execute(b->plan);
 	b->failed.err = errno;
@@ -246,7 +289,7 @@ static int be_borrower(void *data)
 static void start_borrower(struct server *s, const struct link_head *h, const struct plan *p)
 {
 	struct serve_child c = { .slot = h->slot, .incarnation = h->incarnation, .channel = -1 };
-	struct borrower b = { .plan = p, .keeper = s->keeper };
+	struct borrower b = { .plan = p, .asked = asked_by(s, h) };
 
 	c.pid = fork_borrow(be_borrower, &b, &c.pidfd);
 	if (c.pid < 0) {
@@ -265,6 +308,7 @@ static void start_borrower(struct server *s, const struct link_head *h, const st
 static void start_copy(struct server *s, const struct link_head *h, const struct plan *p)
 {
 	struct serve_child c = { .slot = h->slot, .incarnation = h->incarnation };
+	const struct asked asked = asked_by(s, h);
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
@@ -275,7 +319,7 @@ static void start_copy(struct server *s, const struct link_head *h, const struct
 	c.has_entry = !p->path[0];
 	c.pid = fork_copy(&c.pidfd);
 	if (c.pid == 0)
-		be_copy(p, s->keeper, ends[1]);
+		be_copy(p, &asked, ends[1]);
 	close(ends[1]);
 	if (c.pid < 0) {
 		close(c.channel);

@@ -7,7 +7,8 @@
  * copy of us and a channel, so that neither a hung network file system nor an entry that takes its
  * time holds up others: over it the child says what failed, or that its entry is found, and then
  * waits until the keeper has been told. So no entry runs that the keeper has not heard of, and when
- * we die before, the child sees the end of its channel and gives up. */
+ * we die before, the child sees the end of its channel and gives up. A child that is to execute a
+ * program tells the keeper itself that it is there, and is ended by it when we die before the answer. */
 #ifndef FOSTER_FORKSERVER_SERVE_H
 #define FOSTER_FORKSERVER_SERVE_H
 

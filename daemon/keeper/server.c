@@ -2,6 +2,8 @@
  *
  * A forkserver is a slot like any other, plus a link. What it says is checked: a reply must name a
  * slot that was asked of it, and the process it names must be its own child or ours. */
+#include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "daemon/base/fd.h"
@@ -10,7 +12,19 @@
 #include "daemon/base/proc.h"
 #include "daemon/keeper/keeper.h"
 
+/* A child that is there and is not known to have executed. When its forkserver dies, nobody would hear of
+ * it: it is killed, and the spawn has failed when it is gone, not before: the next one may begin then. */
+struct birth {
+	struct birth *next;
+	struct keeper *keeper;
+	uint32_t slot;
+	uint64_t incarnation;
+	int pidfd;
+	ev_io on_end;
+};
+
 struct server {
+	struct birth *births;
 	struct keeper *keeper;
 	uint32_t slot;
 	bool stays_parent;
@@ -62,6 +76,47 @@ static bool is_answer(const struct server *s, const struct link_message *m, uint
 	       table_facts(t, m->head->slot)->state == state;
 }
 
+static struct birth *take_birth(struct server *s, uint32_t slot)
+{
+	struct birth **place = &s->births, *b;
+
+	while (*place && (*place)->slot != slot)
+		place = &(*place)->next;
+	b = *place;
+	if (b)
+		*place = b->next;
+	return b;
+}
+
+static void free_birth(struct birth *b)
+{
+	if (!b)
+		return;
+	close(b->pidfd);
+	free(b);
+}
+
+static void on_begun(struct server *s, const struct link_message *m)
+{
+	size_t at = 0;
+	const struct link_forked *f = link_take(m, &at, sizeof *f);
+	struct birth *b;
+
+	if (!is_answer(s, m, LINK_SLOT_SPAWNING) || !f || m->n_fds != 1 ||
+	    !is_pidfd_of(m->fds[0], f->pid))
+		return;
+	b = malloc(sizeof *b);
+	if (!b)
+		return; /* as if it had not told */
+	free_birth(take_birth(s, m->head->slot));
+	*b = (struct birth){ .next = s->births,
+			     .keeper = s->keeper,
+			     .slot = m->head->slot,
+			     .incarnation = m->head->incarnation,
+			     .pidfd = take_fd(m->fds[0]) };
+	s->births = b;
+}
+
 static void on_forked(struct server *s, const struct link_message *m)
 {
 	struct keeper *k = s->keeper;
@@ -73,6 +128,7 @@ static void on_forked(struct server *s, const struct link_message *m)
 	if (!is_answer(s, m, LINK_SLOT_SPAWNING) || !f || m->n_fds != 1)
 		return;
 	k->n_server_spawns--;
+	free_birth(take_birth(s, m->head->slot));
 	parent = is_pidfd_of(m->fds[0], f->pid) && proc_stat(f->pid, &stat) == 0 ? stat.ppid : -1;
 	if (parent != expected && parent != getpid()) {
 		log_error(table_name(&k->table, s->slot), "named PID %d, which is not its child",
@@ -102,6 +158,7 @@ static void on_failed(struct server *s, const struct link_message *m)
 	} else if (is_answer(s, m, LINK_SLOT_SPAWNING)) {
 		part_send(&k->parts[PART_SUPERVISOR], &h, &body, 1, NULL, 0);
 		k->n_server_spawns--;
+		free_birth(take_birth(s, h.slot));
 		slot_failed(k, h.slot, f->step, f->err);
 	}
 }
@@ -132,6 +189,9 @@ static void on_message(void *data, const struct link_message *m)
 	case LINK_HELLO:
 		hello = link_take(m, &at, sizeof *hello);
 		s->stays_parent = hello && hello->parent;
+		break;
+	case LINK_BEGUN:
+		on_begun(s, m);
 		break;
 	case LINK_FORKED:
 		on_forked(s, m);
@@ -182,6 +242,7 @@ struct server *server_of_link(struct keeper *k, uint32_t slot, int fd, bool stay
 
 	if (!s)
 		return NULL;
+	s->births = NULL;
 	s->keeper = k;
 	s->slot = slot;
 	s->stays_parent = stays_parent;
@@ -252,16 +313,49 @@ void server_reap(struct keeper *k, uint32_t slot, uint64_t incarnation)
 
 /* ---- its end --------------------------------------------------------------------------------- */
 
-/* Its children have fallen to us, the subreaper: those that ended too are ours to wait for now. */
-static void inherit_child(struct keeper *k, uint32_t slot)
+static void spawn_failed(struct keeper *k, uint32_t slot)
 {
+	k->n_server_spawns--;
+	slot_failed(k, slot, LINK_STEP_SERVER, ECONNRESET);
+}
+
+static void on_stillborn(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct birth *b = container_of(w, struct birth, on_end);
+	struct keeper *k = b->keeper;
+
+	(void)revents;
+	ev_io_stop(loop, w);
+	if (table_incarnation(&k->table, b->slot) == b->incarnation &&
+	    table_facts(&k->table, b->slot)->state == LINK_SLOT_SPAWNING)
+		spawn_failed(k, b->slot);
+	else
+		k->n_server_spawns--;
+	reap_orphans_soon(k);
+	free_birth(b);
+}
+
+static void end_birth(struct birth *b)
+{
+	(void)syscall(SYS_pidfd_send_signal, b->pidfd, SIGKILL, NULL, 0);
+	ev_io_init(&b->on_end, on_stillborn, b->pidfd, EV_READ);
+	ev_io_start(b->keeper->loop, &b->on_end);
+}
+
+/* Its children have fallen to us, the subreaper: those that ended too are ours to wait for now. */
+static void inherit_child(struct keeper *k, struct server *s, uint32_t slot)
+{
+	struct birth *birth = take_birth(s, slot);
 	struct link_slot f = *table_facts(&k->table, slot);
 
 	if (f.state == LINK_SLOT_SPAWNING) {
-		k->n_server_spawns--;
-		slot_failed(k, slot, LINK_STEP_SERVER, ECONNRESET);
+		if (birth)
+			end_birth(birth);
+		else
+			spawn_failed(k, slot);
 		return;
 	}
+	free_birth(birth);
 	if (!(f.flags & LINK_FLAG_SERVED))
 		return;
 	f.flags &= ~(uint32_t)LINK_FLAG_SERVED;
@@ -282,8 +376,8 @@ void server_free(struct keeper *k, uint32_t slot)
 	ev_io_stop(k->loop, &s->on_writable);
 	link_done(&s->link);
 	k->slots[slot].server = NULL;
-	free(s);
 	for (uint32_t i = 0; i < k->table.used_max; i++)
 		if (table_name(&k->table, i)[0] && table_facts(&k->table, i)->server == slot)
-			inherit_child(k, i);
+			inherit_child(k, s, i);
+	free(s);
 }

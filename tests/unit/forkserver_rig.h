@@ -61,6 +61,8 @@ struct rig {
 	bool stays_parent;
 	struct rig_answer answers[RIG_ANSWERS];
 	unsigned n;
+	pid_t begun; /* the last child that said it */
+	unsigned n_begun;
 };
 
 /* What is asked for; what is not set is as usual. */
@@ -139,6 +141,18 @@ static inline const char *rig_status(pid_t pid, const char *key)
 
 /* ---- messages ------------------------------------------------------------------------------ */
 
+/* A child says it of itself; it is no answer. */
+static inline void rig_on_begun(struct rig *r, const struct link_message *m)
+{
+	size_t at = 0;
+	const struct link_forked *f = link_take(m, &at, sizeof *f);
+
+	assert_non_null(f);
+	assert_int_equal(m->n_fds, 1);
+	r->begun = f->pid;
+	r->n_begun++;
+}
+
 static inline void rig_on_message(void *data, const struct link_message *m)
 {
 	struct rig *r = data;
@@ -146,6 +160,10 @@ static inline void rig_on_message(void *data, const struct link_message *m)
 	size_t at = 0;
 	const void *body;
 
+	if (m->head->type == LINK_BEGUN) {
+		rig_on_begun(r, m);
+		return;
+	}
 	assert_true(r->n < RIG_ANSWERS);
 	*a = (struct rig_answer){ .type = m->head->type,
 				  .slot = m->head->slot,

@@ -178,6 +178,19 @@ static void a_directory_may_be_passed_as_a_descriptor(void **state)
 	rig_end(r);
 }
 
+/* So that the keeper can end it, should its server die before it has answered. */
+static void what_executes_says_first_that_it_is_there(void **state)
+{
+	struct rig *r = rig_begin(kind_of(state));
+	struct rig_plan p = sleeper(1);
+	const struct rig_answer *child = rig_start(r, &p);
+
+	assert_int_equal(r->n_begun, 1);
+	assert_int_equal(r->begun, child->pid);
+	(void)rig_kill(r, child);
+	rig_end(r);
+}
+
 static void a_child_drops_to_its_user(void **state)
 {
 	if (getuid() != 0)
@@ -974,6 +987,8 @@ int main(void)
 		ALL(a_plan_too_large_for_a_datagram_is_carried_out),
 		ALL(an_executed_child_has_what_was_promised_and_nothing_else),
 		ALL(a_directory_may_be_passed_as_a_descriptor),
+		ONE(what_executes_says_first_that_it_is_there, native),
+		ONE(what_executes_says_first_that_it_is_there, python), /* perl need not */
 		ALL(a_child_drops_to_its_user),
 		ALL(a_terminal_becomes_the_controlling_one),
 		ALL(a_missing_program_is_told_with_step_and_errno),

@@ -1,0 +1,91 @@
+/* fault_twice.c - a forkserver that dies while it makes a child leaves none behind that nobody knows */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "daemon/base/mem.h"
+#include "tests/e2e/fixture.h"
+#include "tests/fault/soak/page.h"
+
+#define ROUNDS 40
+#define CHILDREN_MAX 64
+#define WITHIN_US 4000
+
+static struct page *map_page(struct fixture *f)
+{
+	auto_close int fd = open(fixture_path(f, "page"), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+
+	assert_return_code(fd, errno);
+	assert_return_code(ftruncate(fd, sizeof(struct page)), errno);
+	struct page *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(page, MAP_FAILED);
+	return page;
+}
+
+static void kill_forkserver(struct fixture *f, const char *name)
+{
+	pid_t pids[CHILDREN_MAX];
+	size_t n = run_children_of(f->fosterd, pids, CHILDREN_MAX);
+	char found[32];
+
+	for (size_t i = 0; i < n; i++)
+		if (run_name_of(pids[i], found, sizeof found) == 0 &&
+		    strncmp(found, name, strlen(name)) == 0)
+			kill(pids[i], SIGKILL);
+}
+
+/* One starts it, the other kills who is to make it: at any moment of the making. The lock of its page
+ * tells whether a first one was still there. */
+static void restart_while_it_dies(struct fixture *f, const char *config, const char *server)
+{
+	struct page *page = map_page(f);
+
+	fixture_start(f, config, "x");
+	for (int i = 0; i < ROUNDS; i++) {
+		struct run restart = { 0 };
+
+		fixture_ctl_start(f, &restart, "restart", "x");
+		usleep((useconds_t)(i * 7919 % WITHIN_US));
+		kill_forkserver(f, server);
+		fixture_finish(f, &restart);
+		fixture_settle(f, "x", "RUNNING");
+		if (page->intruders)
+			fixture_fail(f, "round %d: there were two", i);
+	}
+	munmap(page, sizeof *page);
+	fixture_down(f);
+}
+
+#define PROGRAM                                                                             \
+	"startsecs = 0\nstartretries = 1000\nrestart_delay = 0.01\nstdout_logfile = NONE\n" \
+	"command = @build@/tests/helpers/soaker @dir@/page 1\n"
+
+static void a_native_forkserver_that_dies_leaves_no_child_that_nobody_knows(void **state)
+{
+	restart_while_it_dies(*state, "[program:x]\nstart_method = forkserver\n" PROGRAM,
+			      "foster-forkserv");
+}
+
+static void a_python_forkserver_that_dies_leaves_no_child_that_nobody_knows(void **state)
+{
+	if (access("/usr/bin/python3", X_OK) < 0)
+		fixture_skip("no /usr/bin/python3");
+	restart_while_it_dies(*state,
+			      "[forkserver:py]\ntype = python\n"
+			      "[program:x]\nstart_method = forkserver:py\n" PROGRAM,
+			      "python3");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		fixture_test(a_native_forkserver_that_dies_leaves_no_child_that_nobody_knows),
+		fixture_test(a_python_forkserver_that_dies_leaves_no_child_that_nobody_knows),
+	};
+
+	return fixture_run(tests);
+}
