@@ -455,6 +455,7 @@ static int start_supervisor(struct keeper *k, struct part *p, int link_fd)
 	size_t n = 1;
 
 	k->acks = 0;
+	k->snapshot_next = LINK_NO_SLOT; /* its predecessor had asked for one: it will ask itself */
 	if (k->configured) {
 		argv[n++] = "--resume";
 		argv[n++] = k->runtime_dir;

@@ -1,10 +1,14 @@
-/* fault_answer.c - what was answered is done, whatever becomes of the supervisor after it */
+/* fault_answer.c - what was answered is done, and who asks is answered, whenever the supervisor dies */
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 
+#include "daemon/base/clock.h"
 #include "tests/e2e/fixture.h"
 
 #define ROUNDS 100
+#define CHILDREN_MAX 64
+#define SUCCESSORS 20
 
 /* The answer must not be faster than what it tells of: the supervisor dies as soon as it is read. */
 static void who_was_told_that_it_is_done_finds_it_done(void **state)
@@ -24,10 +28,58 @@ static void who_was_told_that_it_is_done_finds_it_done(void **state)
 	fixture_down(f);
 }
 
+static pid_t find_supervisor(struct fixture *f, pid_t but)
+{
+	pid_t pids[CHILDREN_MAX];
+	size_t n = run_children_of(f->fosterd, pids, CHILDREN_MAX);
+	char name[32];
+
+	for (size_t i = 0; i < n; i++)
+		if (pids[i] != but && run_name_of(pids[i], name, sizeof name) == 0 &&
+		    strcmp(name, "foster-supervis") == 0 && run_alive(pids[i]))
+			return pids[i];
+	return 0;
+}
+
+static pid_t new_supervisor(struct fixture *f, pid_t old)
+{
+	uint64_t deadline = clock_boot_ns() + FIXTURE_DEADLINE_MS * NS_PER_MS;
+	pid_t now = 0;
+
+	while ((now = find_supervisor(f, old)) == 0)
+		if (clock_boot_ns() > deadline)
+			fixture_fail(f, "no new supervisor");
+	return now;
+}
+
+/* What a successor had asked for before it died must not be answered to the one after it. The keeper is
+ * held up until it has asked. */
+static void a_successor_may_die_before_it_has_taken_over(void **state)
+{
+	struct fixture *f = *state;
+	pid_t x = fixture_start(f, "[program:x]\nstartsecs = 0\ncommand = @child@ hold\n", "x");
+	pid_t supervisor = find_supervisor(f, 0);
+
+	for (int i = 0; i < SUCCESSORS; i++) {
+		fixture_kill(supervisor, SIGKILL);
+		supervisor = new_supervisor(f, supervisor);
+		fixture_kill(f->fosterd, SIGSTOP);
+		fixture_until_asleep(f, supervisor);
+		fixture_kill(supervisor, SIGKILL);
+		fixture_kill(f->fosterd, SIGCONT);
+		supervisor = new_supervisor(f, supervisor);
+		fixture_reconnect(f); /* it answers */
+		assert_int_equal(fixture_supervisor(f), supervisor);
+		assert_int_equal(fixture_pid(f, "x"), x);
+	}
+	fixture_down(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		fixture_test(who_was_told_that_it_is_done_finds_it_done),
+		fixture_test(a_successor_may_die_before_it_has_taken_over),
 	};
 
 	return fixture_run(tests);
