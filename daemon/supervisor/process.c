@@ -178,6 +178,7 @@ void process_free(struct process *p)
 	process_order_is_over(p);
 	keeper_send(s, &h, NULL, 0, NULL, 0);
 	if (p->origin == PROCESS_CLIENT) {
+		keeper_flush(s); /* before: a slot without its file is nobody's */
 		spool_remove(s, process_name(p));
 		logs_remove(p); /* who takes the name next may not read them */
 	}

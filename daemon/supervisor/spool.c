@@ -2,6 +2,7 @@
  *
  * One file a process: JSON, for it holds strings of a client (bytes that are not UTF-8 as base64).
  * It is replaced whole, and complete before the client hears of success. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <jansson.h>
 
@@ -209,7 +210,8 @@ struct process *spool_load(struct supervisor *s, const char *full_name, uint32_t
 	return p;
 }
 
-struct process *spool_load_anew(struct supervisor *s, const char *full_name)
+/* The same in a slot of its own. */
+static struct process *spool_load_anew(struct supervisor *s, const char *full_name)
 {
 	struct process *p;
 	uint32_t slot;
@@ -220,4 +222,32 @@ struct process *spool_load_anew(struct supervisor *s, const char *full_name)
 	if (p)
 		process_tell_name(p);
 	return p;
+}
+
+/* ---- sweep --------------------------------------------------------------------------------------- */
+
+/* It is forgotten as it would have been, with its logs. */
+static void sweep(struct supervisor *s, const char *full_name)
+{
+	struct process *p = process_find(s, full_name) ? NULL : spool_load_anew(s, full_name);
+
+	if (p)
+		process_free(p);
+	else if (!process_find(s, full_name))
+		spool_remove(s, full_name);
+}
+
+void spool_sweep(struct supervisor *s)
+{
+	char path[4096];
+	DIR *dir;
+
+	if (file_of(s, "", path, sizeof path) < 0)
+		return;
+	dir = opendir(path);
+	for (const struct dirent *e; dir && (e = readdir(dir));)
+		if (e->d_name[0] != '.')
+			sweep(s, e->d_name);
+	if (dir)
+		closedir(dir);
 }

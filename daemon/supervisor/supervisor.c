@@ -158,6 +158,7 @@ void supervisor_welcome(struct supervisor *s)
 	if (!s->resumed)
 		cgroup_sweep();
 	take_over(s);
+	spool_sweep(s);
 	reload_step_forward(s, next);
 	for (size_t i = 0; i < s->conf->n_processes; i++)
 		add_or_begin(s, &s->conf->processes[i]);

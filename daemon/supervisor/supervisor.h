@@ -206,10 +206,11 @@ pid_t session_pid(const struct session *session);
 int spool_save(const struct supervisor *s, const struct process *p,
 	       const struct conf_definition *d);
 void spool_remove(const struct supervisor *s, const char *full_name);
+/* Forget those that have no slot, with their logs: who was to do so was killed before, or they had ended
+ * when an earlier fosterd did. */
+void spool_sweep(struct supervisor *s);
 /* Build the process of a slot again from its file. NULL: not there or not readable (logged). */
 struct process *spool_load(struct supervisor *s, const char *full_name, uint32_t slot);
-/* The same in a slot of its own. */
-struct process *spool_load_anew(struct supervisor *s, const char *full_name);
 
 /* ---- tree.c ------------------------------------------------------------------------------------ */
 

@@ -4,13 +4,11 @@
  * configuration or the spool; the note says what the one before us knew of it; then the facts are told like
  * any others (process_resumed()).
  *
- * After another fosterd (ADOPTED) three things are different:
+ * After another fosterd (ADOPTED) two things are different:
  *   - A process whose start was under way, and whose PID its keeper had not learnt yet, is looked for by
  *     its FOSTER_INSTANCE; found, it is the slot's like any other.
  *   - What was left of trees that were to end with that fosterd is killed, and so is what was begun by
- *     order and asked for by nobody.
- *   - Definitions of processes that are in no slot any more are removed. */
-#include <dirent.h>
+ *     order and asked for by nobody. */
 #include <sys/syscall.h>
 
 #include "daemon/base/log.h"
@@ -173,32 +171,6 @@ static void forget_orders(struct supervisor *s)
 		process_order_is_over(p);
 }
 
-/* A client's process that ended before its fosterd did, in order: it is forgotten, with its logs. */
-static void remove_definition(struct supervisor *s, const char *name)
-{
-	struct process *p = process_find(s, name) ? NULL : spool_load_anew(s, name);
-
-	if (p)
-		process_free(p);
-	else if (!process_find(s, name))
-		spool_remove(s, name);
-}
-
-static void sweep_spool(struct supervisor *s)
-{
-	char path[4096];
-	struct dirent *e;
-	DIR *dir;
-
-	snprintf(path, sizeof path, "%s/spool", s->runtime_dir);
-	dir = opendir(path);
-	while (dir && (e = readdir(dir)))
-		if (e->d_name[0] != '.')
-			remove_definition(s, e->d_name);
-	if (dir)
-		closedir(dir);
-}
-
 /* Stopped, or being stopped, by a shutdown that was not finished: this fosterd starts what it would start.
  * What a person has stopped stays so. */
 static void call_shutdown_off(struct supervisor *s)
@@ -266,8 +238,6 @@ void take_over(struct supervisor *s)
 		tree_kill_doomed(s, has_outlived_its_keeper);
 		forget_orders(s);
 	}
-	if (!s->resumed)
-		sweep_spool(s);
 	go_on(s);
 	if (s->keeper.adopted && !s->resumed)
 		call_shutdown_off(s);

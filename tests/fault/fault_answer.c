@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "daemon/base/clock.h"
 #include "tests/e2e/fixture.h"
@@ -9,6 +10,7 @@
 #define ROUNDS 100
 #define CHILDREN_MAX 64
 #define SUCCESSORS 20
+#define DEFINE_US 4000
 
 /* The answer must not be faster than what it tells of: the supervisor dies as soon as it is read. */
 static void who_was_told_that_it_is_done_finds_it_done(void **state)
@@ -75,11 +77,51 @@ static void a_successor_may_die_before_it_has_taken_over(void **state)
 	fixture_down(f);
 }
 
+/* A definition takes the place of another while the supervisor dies: never is it taken for the old one. */
+static void what_is_defined_anew_is_what_runs(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "");
+	for (int i = 0; i < 2 * ROUNDS; i++) {
+		const char *status = fixture_format(f, "%d", i);
+		pid_t supervisor = find_supervisor(f, 0);
+		struct run start = { 0 };
+
+		fixture_ctl_start(f, &start, "start", "x", "--", fixture_child(f), "exit", status);
+		usleep((useconds_t)(i * 7919 % DEFINE_US));
+		kill(supervisor, SIGKILL);
+		fixture_check(f, fixture_finish(f, &start), 0, NULL, "");
+		fixture_ctl_is(f, i, "", "", "wait", "x");
+	}
+	fixture_ctl_is(f, 0, NULL, "", "forget", "x");
+	assert_int_equal(access(fixture_path(f, "run/spool/x"), F_OK), -1);
+	fixture_reconnect(f);
+	fixture_down(f);
+}
+
+static void what_was_forgotten_leaves_no_file(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "");
+	pid_t supervisor = fixture_supervisor(f);
+	fixture_write_file(f, "run/spool/gone", "{}"); /* as one that was killed has left it */
+	fixture_write_file(f, "run/spool/half.new", "{");
+	fixture_kill(supervisor, SIGKILL);
+	fixture_new_supervisor(f, supervisor);
+	assert_int_equal(access(fixture_path(f, "run/spool/gone"), F_OK), -1);
+	assert_int_equal(access(fixture_path(f, "run/spool/half.new"), F_OK), -1);
+	fixture_down(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		fixture_test(who_was_told_that_it_is_done_finds_it_done),
 		fixture_test(a_successor_may_die_before_it_has_taken_over),
+		fixture_test(what_is_defined_anew_is_what_runs),
+		fixture_test(what_was_forgotten_leaves_no_file),
 	};
 
 	return fixture_run(tests);
