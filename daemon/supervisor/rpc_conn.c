@@ -286,7 +286,7 @@ static bool call_listens(const struct rpc_call *call)
 /* What was appended to out leaves at the end of this turn. */
 static void conn_send(struct rpc_conn *c)
 {
-	if (!c->closing && rpc_out_pending(&c->out))
+	if (!c->closing && !rpc_out_is_empty(&c->out))
 		rpc_server_due(c);
 	if (!c->in_handler)
 		conn_update(c);

@@ -1,7 +1,6 @@
 #include "daemon/supervisor/rpc_out.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
 
 #include "ctl/wire/fds.h"
 #include "daemon/base/mem.h"
@@ -24,6 +23,11 @@ int rpc_out_attach(struct rpc_out *o, int fd)
 size_t rpc_out_pending(const struct rpc_out *o)
 {
 	return o->bytes.len - o->sent;
+}
+
+bool rpc_out_is_empty(const struct rpc_out *o)
+{
+	return !rpc_out_pending(o) && !buf_error(&o->bytes);
 }
 
 static void drop_first_fd(struct rpc_out *o)

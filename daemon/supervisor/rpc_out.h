@@ -5,6 +5,7 @@
 #ifndef FOSTER_SUPERVISOR_RPC_OUT_H
 #define FOSTER_SUPERVISOR_RPC_OUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "daemon/base/buf.h"
@@ -27,6 +28,9 @@ int rpc_out_attach(struct rpc_out *o, int fd);
 
 /* Bytes that wait. */
 size_t rpc_out_pending(const struct rpc_out *o);
+
+/* Whether nothing waits, not even a failure to append that rpc_out_flush() is to tell. */
+bool rpc_out_is_empty(const struct rpc_out *o);
 
 /* Send what the socket takes. Returns 0 when nothing is left, -EAGAIN when the socket is full,
  * -ENOMEM when appending failed before, or -errno of sendmsg(2). */
