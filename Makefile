@@ -21,6 +21,8 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 B ?= build
 JOBS ?= 2
 FUZZ_SECONDS ?= 60
+SOAK_SECONDS ?= 600
+SOAK_KILLS ?= 2000
 VERSION := 0.1.0
 
 CC ?= cc
@@ -183,6 +185,9 @@ $(E2E): $(B)/%: $(B)/obj/%.o $(call objs,$(e2e_SRC) $(base_SRC))
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_TEST) $(LIBS_JSON)
 
+# The soak is larger than a file.
+$(B)/tests/fault/fault_soak: $(call objs,$(wildcard tests/fault/soak/*.c))
+
 # Supervised programs: small, static, without sanitizers, so that what is measured is foster.
 $(CHILDREN): $(B)/%: %.c | $(B)/deps-ok
 	$(call say,CC,$@)
@@ -227,6 +232,10 @@ unit: $(UNIT) $(FUZZ) | $(B)/deps-tests-ok ## run the unit tests and replay the 
 
 e2e: next $(BINARIES) $(HELPERS) $(E2E) $(CHILDREN) $(SHARED) $(B)/stage.ok | $(B)/deps-tests-ok ## run the end-to-end tests
 	$(Q)$(RUN) $(filter-out $(UNIT) $(FUZZ),$(CHOSEN))
+
+.PHONY: soak
+soak: $(BINARIES) $(HELPERS) $(CHILDREN) $(B)/tests/fault/fault_soak | $(B)/deps-tests-ok ## random commands and kills for SOAK_SECONDS (600) [SEED=]
+	$(Q)SOAK_SECONDS=$(SOAK_SECONDS) SOAK_KILLS=$(SOAK_KILLS) SEED=$(SEED) $(B)/tests/fault/fault_soak
 
 .PHONY: asan valgrind demo
 asan: ## the whole suite under AddressSanitizer and UBSan, in build-asan/
