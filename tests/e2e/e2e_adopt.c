@@ -266,6 +266,7 @@ static void what_a_client_started_survives_with_its_definition(void **state)
 	fixture_kill(pid, SIGUSR1);
 	fixture_ctl_is(f, 9, "", "", "wait", "job");
 	fixture_ctl_is(f, 0, NULL, "", "start", "job");
+	fixture_expect_line(f, said, "up");
 	fixture_ctl_is(f, 0, "KEY=value\nKEY=value\n", "", "tail", "job");
 	fixture_ctl_is(f, 0, NULL, "", "stop", "job");
 	down(f);

@@ -215,8 +215,7 @@ static void a_supervisor_without_descriptors_serves_whom_it_has(void **state)
 
 	limit_softly(f, supervisor, RLIMIT_NOFILE, 3);
 	fixture_ctl_start(f, &status, "status", "keep"); /* waits to be accepted */
-	for (int i = 0; i < FIXTURE_DEADLINE_MS && !strstr(fixture_file(f, "log"), accept); i++)
-		usleep(1000);
+	until_logged(f, accept);
 	assert_int_equal(fixture_pid(f, "keep"), keep);
 	fixture_call(f, "Start", "{s:[s]}", "names", "x");
 	fixture_until(f, "x", "RUNNING");
@@ -224,7 +223,6 @@ static void a_supervisor_without_descriptors_serves_whom_it_has(void **state)
 	fixture_check(f, fixture_finish(f, &status), 0, NULL, "");
 	assert_int_equal(fixture_supervisor(f), supervisor);
 	fixture_down(f);
-	assert_contains(fixture_file(f, "log"), accept);
 }
 
 static void a_reload_without_descriptors_changes_nothing(void **state)
@@ -241,12 +239,12 @@ static void a_reload_without_descriptors_changes_nothing(void **state)
 	limit_softly(f, supervisor, RLIMIT_NOFILE, 3);
 	fixture_call_error(f, "Update", NULL);
 	fixture_kill(f->fosterd, SIGHUP);
+	until_logged(f, "Too many open files");
 	fixture_call_error(f, "Reread", NULL);
 	limit_softly(f, supervisor, RLIMIT_NOFILE, RLIM_INFINITY);
 	assert_int_equal(fixture_pid(f, "keep"), keep);
 	assert_int_equal(fixture_pid(f, "x"), x);
 	fixture_down(f);
-	assert_contains(fixture_file(f, "log"), "Too many open files");
 }
 
 /* ---- no room on the disk of a log ----------------------------------------------------------- */
