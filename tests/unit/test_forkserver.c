@@ -8,6 +8,7 @@
 #include "tests/unit/forkserver_rig.h"
 
 #define NOBODY 65534
+#define STOPPED 64998 /* of no other process */
 
 static const char *const sh_paths[] = { "/no/such/directory/sh", "/bin/sh", NULL };
 static const char *const sleep_paths[] = { "/bin/sleep", NULL };
@@ -206,6 +207,49 @@ static void a_child_drops_to_its_user(void **state)
 	assert_string_equal(rig_status(child->pid, "Gid"), "4\t4\t4\t4");
 	assert_string_equal(rig_status(child->pid, "Groups"), "4 65534 ");
 	assert_string_equal(rig_status(child->pid, "NoNewPrivs"), "1");
+	(void)rig_kill(r, child);
+	rig_end(r);
+}
+
+/* Send number to all that is of this user, as he can: again and again, or what kills once. */
+static pid_t start_signaller(uid_t uid, int number)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	if (setresuid(uid, uid, uid) < 0)
+		_exit(1);
+	do
+		(void)kill(-1, number);
+	while (number == SIGSTOP);
+	_exit(0);
+}
+
+/* Whose child it becomes may stop it at any time; one that ran on the forkserver's memory until it
+ * executes would stop the forkserver with it. */
+static void no_child_that_becomes_another_borrows_memory(void **unused)
+{
+	static const char *nowhere[20000];
+	struct rig_plan p = { .slot = 1,
+			      .flags = LINK_SPAWN_IDS | LINK_SPAWN_LOCAL,
+			      .paths = nowhere,
+			      .uid = STOPPED,
+			      .gid = STOPPED };
+
+	(void)unused;
+	if (getuid() != 0)
+		skip();
+	struct rig *r = rig_begin(RIG_NATIVE);
+	for (size_t i = 0; i < ARRAY_SIZE(nowhere) - 1; i++)
+		nowhere[i] = "/no/such/program";
+	pid_t stopper = start_signaller(STOPPED, SIGSTOP);
+	rig_ask(r, &p);
+	p = sleeper(2);
+	const struct rig_answer *child = rig_start(r, &p); /* the next is served all the same */
+	kill(stopper, SIGKILL);
+	assert_int_equal(waitpid(stopper, NULL, 0), stopper);
+	assert_int_equal(rig_wait_pid(start_signaller(STOPPED, SIGKILL)), 0);
 	(void)rig_kill(r, child);
 	rig_end(r);
 }
@@ -990,6 +1034,7 @@ int main(void)
 		ONE(what_executes_says_first_that_it_is_there, native),
 		ONE(what_executes_says_first_that_it_is_there, python), /* perl need not */
 		ALL(a_child_drops_to_its_user),
+		OWN(no_child_that_becomes_another_borrows_memory),
 		ALL(a_terminal_becomes_the_controlling_one),
 		ALL(a_missing_program_is_told_with_step_and_errno),
 		ALL(a_program_that_may_not_be_executed_is_remembered),
