@@ -148,9 +148,9 @@ static void take_time(uint64_t ns)
 	}
 }
 
-/* Between setresuid(2) and execve(2) it is a process of that user on our memory: he may not trace it,
- * for that memory is not dumpable now (commit_creds() of the kernel), but he may stop it, and us with
- * it. vfork(2) could not be woken from that. */
+/* Between setresuid(2) and execve(2) it is a process of that user on our memory. He may not trace it, for
+ * that memory is not dumpable now (commit_creds() of the kernel; fs.suid_dumpable=1, which proc(5) calls
+ * insecure, is). But he may stop it, and us with it: vfork(2) could not be woken from that. */
 static bool can_be_stopped(const struct spawn_plan *plan)
 {
 	return plan->flags & LINK_SPAWN_IDS && plan->uid != geteuid();
