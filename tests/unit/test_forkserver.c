@@ -220,10 +220,10 @@ static pid_t start_signaller(uid_t uid, int number)
 		return pid;
 	if (setresuid(uid, uid, uid) < 0)
 		_exit(1);
-	do
-		(void)kill(-1, number);
-	while (number == SIGSTOP);
-	_exit(0);
+	if (number == SIGSTOP)
+		for (;;)
+			(void)kill(-1, SIGSTOP);
+	_exit(kill(-1, number) < 0 && errno != ESRCH);
 }
 
 /* Whose child it becomes may stop it at any time; one that ran on the forkserver's memory until it
