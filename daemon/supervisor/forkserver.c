@@ -375,7 +375,6 @@ struct process *internal_ghost(struct supervisor *s, const char *name, uint32_t 
 
 	if (!p)
 		return NULL;
-	p->removed = true;
 	in->program.kill_scope = CONF_TREE;
 	return p;
 }

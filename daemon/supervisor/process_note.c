@@ -90,7 +90,7 @@ bool process_note_read(struct process *p, const struct link_note *note)
 	p->wait_parent = n.flags & NOTE_WAIT_PARENT;
 	p->told = n.flags & NOTE_TOLD;
 	p->escalate = n.flags & NOTE_ESCALATE;
-	p->removed = n.flags & NOTE_REMOVED || p->origin == PROCESS_GHOST;
+	p->removed = n.flags & NOTE_REMOVED;
 	p->session_is_parent = n.flags & NOTE_SESSION_IS_PARENT;
 	p->transient = n.flags & NOTE_TRANSIENT;
 	p->clients = n.flags & NOTE_CLIENTS;

@@ -199,12 +199,14 @@ static void free_snapshot(struct supervisor *s)
 	s->n_snapshot = 0;
 }
 
-/* Its definition was taken out of the configuration, and our predecessor died before it stopped it. */
-static void end_ghost(struct process *p)
+/* It is forgotten when it has ended, and ends now if its definition was taken out of the configuration: our
+ * predecessor died before it could stop it. */
+static void resume_ghost(struct process *p)
 {
 	static const struct process_asker foster = { .kind = ASKED_FOSTER };
 
-	if (p->origin == PROCESS_GHOST && !p->clients)
+	p->removed = true;
+	if (!p->clients)
 		(void)process_ask_stop(p, &foster);
 }
 
@@ -216,7 +218,8 @@ static void go_on(struct supervisor *s)
 		if (!e->process)
 			continue;
 		process_resumed(e->process, e->incarnation, &e->facts);
-		end_ghost(e->process);
+		if (e->process->origin == PROCESS_GHOST)
+			resume_ghost(e->process);
 	}
 }
 

@@ -7,9 +7,12 @@
  *   - whose PID is its process group or session (the main process is kept a zombie until we are
  *     done, so neither number can mean another), or
  *   - whose FOSTER_INSTANCE stands in its environment.
- * It is killed with all its descendants through a pidfd that was verified after it was opened. Looks
- * are repeated until nothing is left; one look serves all processes that are being cleaned. An orphan
- * that belongs to nobody is left alone.
+ * The group is killed as one, which nobody can fork away from; an orphan with all its descendants through a
+ * pidfd that was verified after it was opened. Looks are repeated until nothing is left; one look serves
+ * all processes that are being cleaned. An orphan that belongs to nobody is left alone.
+ *
+ * A look that finds nobody proves nothing while orphans die under its eyes: one of them may have forked
+ * the next. So it is repeated at once until two of them agree who is dead.
  *
  * An adopted process is another's child, and so are its orphans; its PID may mean another as soon as it has
  * ended. Its tree is its process group, signalled by the keeper through its pidfd, and everybody who has
@@ -31,6 +34,7 @@
 #define AGAIN_S 0.005
 #define AGAIN_MAX_S 0.25
 #define DEPTH_MAX 64
+#define LOOKS_MAX 100 /* in a row: somebody else's orphans may come and go for ever */
 #define LAST_LOOKS 50
 #define LAST_LOOKS_EVERY_US 10000
 
@@ -78,6 +82,8 @@ static void kill_subtree(void *data, pid_t pid)
 
 struct look {
 	struct supervisor *s;
+	unsigned found;
+	uint64_t dead; /* sum of the PIDs of orphans that are */
 };
 
 static struct pidset known; /* main processes and parts; empty between looks */
@@ -127,17 +133,22 @@ static bool is_its_cgroup(const struct process *p)
 	return p->in_cgroup && p->def->program->kill_scope == CONF_TREE;
 }
 
+/* Whether its zombie is kept: who was lost, or is adopted, is reaped by somebody else, and its PID may be
+ * another's. */
+static bool owns_its_pid(const struct process *p)
+{
+	return p->pid > 0 && p->end.kind == PROCESS_ENDED && !p->adopted;
+}
+
 static bool belongs_to(const struct process *p, const struct proc_stat *f, uint64_t instance)
 {
 	enum conf_kill_scope scope = p->def->program->kill_scope;
 
-	if (p->adopted)
-		return false;
-	if (p->pid > 0 && f->pgrp == p->pid)
+	if (owns_its_pid(p) && f->pgrp == p->pid)
 		return true;
 	if (scope != CONF_TREE)
 		return false;
-	if (p->pid > 0 && f->session == p->pid)
+	if (owns_its_pid(p) && f->session == p->pid)
 		return true;
 	return instance && instance == p->instance;
 }
@@ -148,8 +159,12 @@ static void look_at_orphan(void *data, pid_t pid)
 	struct proc_stat f;
 	uint64_t instance;
 
-	if (pidset_has(&known, pid) || proc_stat(pid, &f) < 0 || f.state == 'Z')
+	if (pidset_has(&known, pid))
 		return;
+	if (proc_stat(pid, &f) < 0 || f.state == 'Z') {
+		l->dead += (uint64_t)pid;
+		return;
+	}
 	instance = env_instance_of(pid);
 	for (struct process *p = l->s->cleans; p; p = p->next_clean) {
 		if (!is_its_cgroup(p) && belongs_to(p, &f, instance)) {
@@ -157,6 +172,7 @@ static void look_at_orphan(void *data, pid_t pid)
 
 			kill_subtree(&t, pid);
 			p->left_behind++;
+			l->found++;
 			return;
 		}
 	}
@@ -208,6 +224,30 @@ static unsigned kill_cgroups(struct supervisor *s)
 	return others;
 }
 
+static void kill_groups(struct supervisor *s)
+{
+	for (const struct process *p = s->cleans; p; p = p->next_clean)
+		if (!is_its_cgroup(p) && owns_its_pid(p))
+			(void)kill(-p->pid, SIGKILL);
+}
+
+static void look_for_orphans(struct supervisor *s)
+{
+	struct look before, l = { .s = s };
+	int looks = 0;
+
+	mark_known(s, pidset_add);
+	do {
+		kill_groups(s);
+		before = l;
+		l = (struct look){ .s = s };
+		for_children(s->keeper.keeper_pid, look_at_orphan, &l);
+	} while (!l.found && l.dead != before.dead && ++looks < LOOKS_MAX);
+	mark_known(s, pidset_remove);
+	if (is_adopted_among(s))
+		everybody_look(look_at_one, &l);
+}
+
 static void on_clean_again(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	(void)loop;
@@ -220,18 +260,12 @@ static void on_clean_again(struct ev_loop *loop, ev_timer *w, int revents)
 void tree_turn(struct supervisor *s)
 {
 	static double again_s = AGAIN_S;
-	struct look l = { .s = s };
 	struct process **place = &s->cleans;
 
 	if (!s->cleans || ev_is_active(&s->clean_again))
 		return;
-	if (kill_cgroups(s)) {
-		mark_known(s, pidset_add);
-		for_children(s->keeper.keeper_pid, look_at_orphan, &l);
-		mark_known(s, pidset_remove);
-		if (is_adopted_among(s))
-			everybody_look(look_at_one, &l);
-	}
+	if (kill_cgroups(s))
+		look_for_orphans(s);
 	while (*place) {
 		struct process *p = *place;
 

@@ -170,7 +170,6 @@ static void send_call(struct fixture *f)
 	else
 		p = json_pack("{s:[s]}", "names", name);
 	assert_int_equal(varlink_send(&f->calls, calls[what], p, false, NULL, 0), 0);
-	json_decref(p);
 }
 
 /* The supervisor is held for a moment: what it then does, it does to what has ended meanwhile, and whose
@@ -211,10 +210,11 @@ static int64_t wanted_starts(void)
 /* Of this namespace alone since Linux 6.14; before, it would be everybody's. */
 static void make_pids_scarce(void)
 {
+	const char *inside = getenv(INSIDE);
 	struct utsname kernel;
 	int major = 0, minor = 0;
 
-	if (strcmp(getenv(INSIDE), "yes") != 0)
+	if (!inside || strcmp(inside, "yes") != 0)
 		fixture_skip("cannot make a PID namespace");
 	uname(&kernel);
 	sscanf(kernel.release, "%d.%d", &major, &minor);
