@@ -22,7 +22,7 @@
  *   pidinfo.c    processes that are not our children
  *   upgrade.c, handoff.c, resume.c   another program takes our place
  *   reap.c       the one place that waits for children
- *   spawn.c, stage.c, spawn_child.c, clone3.c, table.c   see their headers
+ *   spawn.c, stage.c, spawn_child.c, clone3.c, table.c, loopmem.c   see their headers
  *
  * States of a slot (enum link_slot_state), and what moves it:
  *

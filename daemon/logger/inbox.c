@@ -17,7 +17,7 @@ static void refuse(const struct link_message *m, const char *why)
 
 /* ---- which stream -------------------------------------------------------------------------- */
 
-/* The place of a stream in the books, made when there is none; NULL: no such slot. */
+/* The place of a stream in the books, made when there is none; NULL: no such slot, no memory. */
 static struct stream **place_of(struct logger *l, uint32_t slot, uint32_t number)
 {
 	size_t at = 2 * (size_t)slot + number - 1;
@@ -34,7 +34,7 @@ static struct stream **place_of(struct logger *l, uint32_t slot, uint32_t number
 		n *= 2;
 	index = realloc(l->index, n * sizeof(struct stream *));
 	if (!index)
-		nomem_exit(NULL);
+		return NULL;
 	memset(index + l->n_index, 0, (n - l->n_index) * sizeof(struct stream *));
 	l->index = index;
 	l->n_index = n;
@@ -111,6 +111,8 @@ static void on_log(struct logger *l, const struct link_message *m)
 	int fd = m->n_fds == 1 ? m->fds[0] : -1;
 	int r;
 
+	if (!wrong && !place && m->head->slot < SLOTS_MAX)
+		nomem_exit(set.name);
 	if (!wrong && !place)
 		wrong = "no such slot";
 	if (!wrong && (m->n_fds > 1 || (fd < 0 && !*place) || (fd >= 0 && !is_pipe(fd))))

@@ -347,7 +347,7 @@ int keeper_open(struct supervisor *s, int fd)
 {
 	s->backlog = calloc(1, sizeof *s->backlog);
 	if (!s->backlog)
-		nomem_exit("supervisor");
+		return -ENOMEM;
 	s->backlog->end = &s->backlog->first;
 	link_init(&s->link, fd);
 	ev_io_init(&s->on_link, on_readable, fd, EV_READ);

@@ -463,8 +463,10 @@ int supervisor_run(const struct supervisor_options *options)
 	if (r < 0)
 		return 2;
 	log_set_level(s.conf->main.loglevel);
-	if (choose_paths(&s) < 0 || keeper_open(&s, LINK_FD) < 0)
+	if (choose_paths(&s) < 0)
 		return 1;
+	if (keeper_open(&s, LINK_FD) < 0)
+		nomem_exit("supervisor");
 	ev_prepare_init(&s.before_wait, before_wait);
 	ev_prepare_start(s.loop, &s.before_wait);
 	ev_timer_init(&s.tell_status, on_tell_status, 0., 0.);

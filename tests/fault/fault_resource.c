@@ -111,6 +111,38 @@ static void parts_that_die_while_fork_is_refused_come_back_later(void **state)
 	assert_contains(fixture_file(f, "log"), "fork: Resource temporarily unavailable");
 }
 
+#define PIDS_CONTROLLER "/sys/fs/cgroup/pids"
+
+static void write_number(struct fixture *f, const char *directory, const char *file,
+			 const char *text)
+{
+	auto_close int fd = open(fixture_format(f, "%s/%s", directory, file), O_WRONLY | O_CLOEXEC);
+
+	assert_return_code(fd, errno);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+}
+
+/* What containers have, and what holds for root, too. */
+static void a_start_that_a_cgroup_refuses_is_made_when_it_does_not(void **state)
+{
+	struct fixture *f = *state;
+	const char *cgroup = fixture_format(f, PIDS_CONTROLLER "/foster-fault-%d", (int)getpid());
+
+	if (mkdir(cgroup, 0755) < 0)
+		fixture_skip("cannot make a cgroup in " PIDS_CONTROLLER);
+	pid_t keep = fixture_start(f, "[program:keep]\n" HOLD "[program:x]\n" HOLD, "keep");
+	write_number(f, cgroup, "cgroup.procs", fixture_format(f, "%d", (int)f->fosterd));
+	write_number(f, cgroup, "pids.max", "1");
+	fixture_ctl_is(f, 1, "",
+		       "fosterctl: x: cannot start: fork: Resource temporarily unavailable\n",
+		       "start", "x");
+	write_number(f, cgroup, "pids.max", "max");
+	fixture_until(f, "x", "RUNNING");
+	assert_int_equal(fixture_pid(f, "keep"), keep);
+	fixture_down(f);
+	assert_return_code(rmdir(cgroup), errno);
+}
+
 static pid_t forkserver_of(struct fixture *f)
 {
 	pid_t pids[16];
@@ -196,6 +228,8 @@ static void a_logger_without_descriptors_gives_way_to_one_that_has(void **state)
 	struct fixture *f = *state;
 
 	fixture_up(f, "");
+	fixture_ctl_is(f, 0, NULL, "", "start", "first", "--", fixture_child(f), "print", "x");
+	fixture_ctl_is(f, 0, "x\n", "", "tail", "first"); /* it has raised its own limit */
 	pid_t logger = fixture_logger(f);
 	limit_softly(f, logger, RLIMIT_NOFILE, 3);
 	fixture_ctl_is(f, 0, NULL, "", "start", "job", "--", fixture_child(f), "lines", "2000");
@@ -327,6 +361,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		fixture_test(a_start_that_fork_refuses_is_made_when_it_does_not),
+		fixture_test(a_start_that_a_cgroup_refuses_is_made_when_it_does_not),
 		fixture_test(parts_that_die_while_fork_is_refused_come_back_later),
 		fixture_test(a_forkserver_that_may_not_fork_says_so),
 		fixture_test(a_keeper_without_descriptors_starts_nothing_and_loses_nobody),
