@@ -191,6 +191,9 @@ void fixture_check(struct fixture *f, struct result r, int status, const char *o
 
 const char *fixture_child(struct fixture *f); /* path of tests/helpers/child */
 
+/* Let whatever is started from here on load an object of tests/helpers/shared first; NULL: no more. */
+void fixture_preload(struct fixture *f, const char *object);
+
 /* DIR/ and the formatted name. */
 const char *fixture_path(struct fixture *f, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -49,6 +49,17 @@ const char *fixture_child(struct fixture *f)
 	return fixture_format(f, "%s/tests/helpers/child", f->build);
 }
 
+/* A sanitizer would rather be first itself, and need not. */
+void fixture_preload(struct fixture *f, const char *object)
+{
+	if (!object) {
+		unsetenv("LD_PRELOAD");
+		return;
+	}
+	setenv("LD_PRELOAD", fixture_format(f, "%s/tests/helpers/shared/%s", f->build, object), 1);
+	setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+}
+
 struct fifo *fixture_fifo(struct fixture *f, const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(f->fifos); i++) {

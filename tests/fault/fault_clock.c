@@ -30,8 +30,7 @@ static void preload(struct fixture *f)
 	calendar = mmap(NULL, sizeof *calendar, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	assert_ptr_not_equal(calendar, MAP_FAILED);
 	setenv(CLOCKSTEP_FILE, path, 1);
-	setenv("LD_PRELOAD", fixture_format(f, "%s/tests/helpers/shared/clockstep.so", f->build),
-	       1);
+	fixture_preload(f, "clockstep.so");
 }
 
 static double shown(struct fixture *f, const char *name, const char *key)
@@ -92,7 +91,7 @@ static void a_calendar_that_is_set_changes_dates_and_nothing_else(void **state)
 	assert_int_equal(fixture_pid(f, "keep"), keep);
 	assert_int_equal(fixture_supervisor(f), supervisor);
 	fixture_down(f);
-	unsetenv("LD_PRELOAD");
+	fixture_preload(f, NULL);
 }
 
 int main(void)

@@ -53,13 +53,12 @@ static void preload(struct fixture *f, const char *program)
 	assert_ptr_not_equal(memory, MAP_FAILED);
 	snprintf(memory->program, sizeof memory->program, "%s", program);
 	setenv(FAILMALLOC_FILE, path, 1);
-	setenv("LD_PRELOAD", fixture_format(f, "%s/tests/helpers/shared/failmalloc.so", f->build),
-	       1);
+	fixture_preload(f, "failmalloc.so");
 }
 
-static void preload_no_more(void)
+static void preload_no_more(struct fixture *f)
 {
-	unsetenv("LD_PRELOAD");
+	fixture_preload(f, NULL);
 	unsetenv(FAILMALLOC_FILE);
 }
 
@@ -399,7 +398,7 @@ static void while_commands_are_carried_out(struct fixture *f, const char *progra
 	up = fixture_fifo(f, "up");
 	preload(f, program);
 	fixture_up(f, config);
-	preload_no_more();
+	preload_no_more(f);
 	pid_t keep = fixture_settle(f, "keep", "RUNNING");
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
@@ -473,7 +472,7 @@ static void while_it_begins(struct fixture *f, const char *program)
 		printf("# boot without memory at call %" PRIu64 " of %" PRIu64 "\n", i, n);
 		boot(f, i);
 	}
-	preload_no_more();
+	preload_no_more(f);
 }
 
 static void a_keeper_begins_or_says_why_not(void **state)
@@ -508,7 +507,7 @@ static void every_call_of_the_next_supervisor_may_fail(void **state)
 	up = fixture_fifo(f, "up");
 	preload(f, "foster-supervisor");
 	fixture_up(f, config);
-	preload_no_more();
+	preload_no_more(f);
 	fixture_ctl_is(f, 0, NULL, "", "start", "x");
 	fixture_ctl_is(f, 0, NULL, "", "start", "job", "--", fixture_child(f), "hold");
 	keep = fixture_settle(f, "keep", "RUNNING");
@@ -535,7 +534,7 @@ static void begin_with(struct fixture *f, const char *program, const char *text)
 {
 	preload(f, program);
 	fixture_up(f, text);
-	preload_no_more();
+	preload_no_more(f);
 }
 
 static void a_keeper_with_no_memory_at_all_replaces_its_parts(void **state)
