@@ -6,8 +6,9 @@
  *
  * A step does something to a few processes at the same time, each through a fosterctl of its own, while
  * supervisor, logger and forkservers are killed; then every command must have been answered, and every
- * process be, as the model says (soak/soak.h names the modules). After a fifth of the time, and at the
- * end, everything is stopped: what foster has then must be the same. */
+ * process be, as the model says (soak/soak.h names the modules). The keeper is killed, too, and upgraded;
+ * after half of the time it lives on. Then, and at the end, everything is stopped: what foster has must be
+ * the same. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -166,7 +167,8 @@ static void the_model_is_right_after_every_step(void **state)
 
 	k->f = *state;
 	begin(k);
-	steps_until(k, k->began_ns + run_ns / 5, 0);
+	steps_until(k, k->began_ns + run_ns / 2, kills / 2);
+	k->keeper_lives = true;
 	actions_rest(k);
 	check_rest(k);
 	before = check_holdings(k);

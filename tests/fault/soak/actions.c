@@ -12,9 +12,6 @@
 #define CTL_NO_PROCESS 4 /* fosterctl(1), EXIT STATUS */
 #define TAIL_LINES 20
 
-/* Set it to 3 or so where a fosterd adopts what an earlier one on its runtime directory has left. */
-#define SUCCESSOR_WEIGHT 0
-
 /* What else may be done in the step of an action. */
 enum company {
 	BESIDE_ALL,
@@ -341,6 +338,20 @@ static void end_reload(struct soak *k, struct job *j)
 
 /* ---- the keeper ----------------------------------------------------------------------------- */
 
+static void begin_upgrade(struct soak *k, struct job *j)
+{
+	ctl(k, j, "upgrade");
+}
+
+/* One at a time. A careful start that is under way may take longer than it waits for. */
+static void end_upgrade(struct soak *k, struct job *j)
+{
+	struct result r = answer(k, j);
+
+	if (r.status != 0 && !strstr(r.err, "another upgrade is under way"))
+		soak_fail(k, "upgrade: exit status %d: %s", r.status, r.err);
+}
+
 static void begin_successor(struct soak *k, struct job *j)
 {
 	(void)j;
@@ -383,7 +394,8 @@ static const struct action actions[] = {
 	{ "change", 6, is_configured, begin_change, end_reload, CALM },
 	{ "remove", 2, is_configured, begin_remove, end_reload, CALM },
 	{ "add", 6, is_not_configured, begin_add, end_reload, CALM },
-	{ "successor", SUCCESSOR_WEIGHT, NULL, begin_successor, end_successor, ALONE },
+	{ "upgrade", 3, NULL, begin_upgrade, end_upgrade, BESIDE_ALL },
+	{ "successor", 3, NULL, begin_successor, end_successor, ALONE },
 };
 
 static const struct action *choose(struct soak *k)
@@ -415,7 +427,7 @@ static struct subject *choose_subject(struct soak *k, const struct action *a)
 bool job_begin(struct soak *k, struct job *j, bool first)
 {
 	*j = (struct job){ .action = choose(k) };
-	if (j->action->company == ALONE && !first)
+	if (j->action->company == ALONE && (!first || k->keeper_lives))
 		return false;
 	if (j->action->possible) {
 		j->subject = choose_subject(k, j->action);

@@ -127,10 +127,8 @@ static void inherit(struct soak *k, struct subject *s)
 	    (strcmp(text_of(shown, "state"), "RUNNING") != 0 || number_of(shown, "pid") != s->pid))
 		soak_fail(k, "%s was not adopted: it is \"%s\" with PID %lld, not RUNNING with %d",
 			  s->name, text_of(shown, "state"), number_of(shown, "pid"), (int)s->pid);
-	if (stays)
-		return;
-	subject_found(s, text_of(shown, "state"), number_of(shown, "incarnation"),
-		      (int)number_of(shown, "returncode"));
+	if (!stays)
+		subject_inherited(s);
 	check_settled(k, s);
 }
 

@@ -1,5 +1,6 @@
 #include "tests/fault/soak/model.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -139,18 +140,11 @@ const char *subject_state_name(const struct subject *s)
 	return state_names[s->state];
 }
 
-void subject_found(struct subject *s, const char *state, long long incarnation, int returncode)
+void subject_inherited(struct subject *s)
 {
-	enum subject_state found = SUBJECT_ABSENT;
-
-	while (found < SUBJECT_EXITED && strcmp(state_names[found], state) != 0)
-		found++;
-	if (found == SUBJECT_NEW && incarnation > 0)
-		found = SUBJECT_STOPPED;
-	s->state = found;
-	s->incarnation = incarnation;
-	s->returncode = returncode;
-	s->pid = 0;
-	if (found == SUBJECT_RUNNING)
-		s->version_running = s->version;
+	if (s->state != SUBJECT_RUNNING)
+		return;
+	down(s, SUBJECT_EXITED, -SIGKILL);
+	if (!s->kind->client)
+		subject_started(s);
 }

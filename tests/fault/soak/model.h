@@ -72,8 +72,9 @@ void subject_changed(struct subject *s); /* another definition is in force */
 void subject_removed(struct subject *s); /* from the file */
 void subject_added(struct subject *s);
 
-/* What another fosterd has made of it is the truth from now on. */
-void subject_found(struct subject *s, const char *state, long long incarnation, int returncode);
+/* It was to end with a keeper that was killed, if it ran: the next fosterd starts what the file has, and
+ * nothing of a client's. */
+void subject_inherited(struct subject *s);
 
 /* The state in fosterd's words; "" for one that is absent. */
 const char *subject_state_name(const struct subject *s);

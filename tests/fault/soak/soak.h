@@ -27,6 +27,7 @@ struct soak {
 	uint64_t began_ns;
 	unsigned steps, commands, faults;
 	bool reloading; /* in this step: there is one configuration */
+	bool keeper_lives; /* from here on: what it holds is measured */
 	bool finished;
 	char done[SOAK_REMEMBERED][160];
 	unsigned n_done;
