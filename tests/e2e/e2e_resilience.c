@@ -202,6 +202,28 @@ static void it_is_known_why_something_does_not_run(void **state)
 	fixture_down(f);
 }
 
+static void a_short_life_that_no_supervisor_has_seen_is_one(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "[program:x]\nautostart = false\nstartsecs = 0\nstartretries = 0\n"
+		      "autorestart = false\ncommand = @child@ exit 3\n");
+	pid_t supervisor = supervisor_now(f);
+	fixture_kill(f->fosterd, SIGSTOP);
+	assert_int_equal(varlink_send(&f->calls, "Start", json_pack("{s:[s]}", "names", "x"), false,
+				      NULL, 0),
+			 0);
+	while (!strstr(fixture_file(f, "log"),
+		       "x: STARTING")) /* said after it was asked of the keeper */
+		usleep(1000);
+	fixture_kill(supervisor, SIGKILL);
+	fixture_kill(f->fosterd, SIGCONT);
+	fixture_new_supervisor(f, supervisor);
+	fixture_settle(f, "x", "EXITED");
+	assert_string_equal(reason(f, "x"), "exited with status 3");
+	fixture_down(f);
+}
+
 static void a_kept_configuration_that_is_damaged_is_read_anew(void **state)
 {
 	struct fixture *f = *state;
@@ -378,6 +400,7 @@ int main(void)
 		fixture_test(names_and_pids_stay),
 		fixture_test(a_start_of_many_goes_on_with_the_next_supervisor),
 		fixture_test(it_is_known_why_something_does_not_run),
+		fixture_test(a_short_life_that_no_supervisor_has_seen_is_one),
 		fixture_test(a_kept_configuration_that_is_damaged_is_read_anew),
 		fixture_test(a_shutdown_goes_on_when_the_supervisor_is_killed),
 		fixture_test(an_update_goes_on_when_the_supervisor_is_killed),

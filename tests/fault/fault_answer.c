@@ -7,7 +7,7 @@
 #include "daemon/base/clock.h"
 #include "tests/e2e/fixture.h"
 
-#define ROUNDS 100
+#define ROUNDS 50
 #define CHILDREN_MAX 64
 #define SUCCESSORS 20
 #define DEFINE_US 4000

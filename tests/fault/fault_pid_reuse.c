@@ -6,7 +6,7 @@
  * child's a moment ago, some of them as leaders of groups: they tell of every signal that can be caught, and
  * their parent of SIGKILL.
  *
- * STARTS=N makes N starts; 4,000 unless told, 100,000 with FAULT_ALL=1. */
+ * STARTS=N makes N starts; 2,500 unless told, 100,000 with FAULT_ALL=1. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -204,7 +204,7 @@ static int64_t wanted_starts(void)
 {
 	const char *starts = getenv("STARTS");
 
-	return starts ? atoll(starts) : getenv("FAULT_ALL") ? 100000 : 4000;
+	return starts ? atoll(starts) : getenv("FAULT_ALL") ? 100000 : 2500;
 }
 
 /* Of this namespace alone since Linux 6.14; before, it would be everybody's. */

@@ -61,6 +61,7 @@ static void begin(struct soak *k)
 		number_from_env("SEED", (uint64_t)time(NULL) * 1000 + (unsigned)getpid());
 	k->calls.fd = -1;
 	printf("# SEED=%llu\n", (unsigned long long)k->seed);
+	setenv("ASAN_OPTIONS", "handle_segv=0", 0); /* it is ours, and nothing to speak of */
 	model_init(&k->model);
 	if (mkdir(soak_path(k, "pages"), 0755) < 0 || mkdir(soak_path(k, "logs"), 0755) < 0 ||
 	    canaries_begin(&k->canaries) < 0)
@@ -150,12 +151,14 @@ static void steps_until(struct soak *k, uint64_t end_ns, unsigned faults)
 		step(k);
 }
 
-static void check_sanitizers(struct soak *k)
+/* No part has ended but by our hand, and no sanitizer spoke. */
+static void check_own_log(struct soak *k)
 {
 	const char *log = run_slurp(soak_path(k, "fosterd.log"), &k->arena, NULL);
 
 	if (!log || strstr(log, "Sanitizer") || strstr(log, "runtime error: "))
 		soak_fail(k, "a sanitizer spoke, or there is no log");
+	fault_check_deaths(k, log);
 }
 
 static void the_model_is_right_after_every_step(void **state)
@@ -182,7 +185,7 @@ static void the_model_is_right_after_every_step(void **state)
 	fixture_down(k->f);
 	for (size_t i = 0; i < k->model.n; i++)
 		check_log(k, &k->model.subjects[i]);
-	check_sanitizers(k);
+	check_own_log(k);
 	printf("# SEED=%llu: %u steps, %u commands, %u kills, %.0f s\n",
 	       (unsigned long long)k->seed, k->steps, k->commands, k->faults,
 	       (double)(clock_boot_ns() - k->began_ns) / 1e9);

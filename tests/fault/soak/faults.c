@@ -52,6 +52,25 @@ static pid_t find(struct soak *k, const char *name)
 	return 0;
 }
 
+static unsigned count(const char *log, const char *words)
+{
+	unsigned n = 0;
+
+	for (; (log = strstr(log, words)); log++)
+		n++;
+	return n;
+}
+
+void fault_check_deaths(struct soak *k, const char *log)
+{
+	unsigned n = count(log, "killed by SIGSEGV, starting its successor");
+
+	if (n > k->crashes)
+		soak_fail(k, "%u parts have crashed, %u of them by us", n, k->crashes);
+	if (count(log, "exited with status 1, starting its successor"))
+		soak_fail(k, "a part has given up");
+}
+
 void fault_strike(struct soak *k)
 {
 	const struct fault *f = choose(k);
@@ -64,4 +83,5 @@ void fault_strike(struct soak *k)
 		return; /* it is just being replaced, or was not needed yet */
 	soak_note(k, "%s %d gets signal %d", f->victim, (int)pid, f->signal);
 	k->faults++;
+	k->crashes += f->signal == SIGSEGV;
 }

@@ -9,4 +9,7 @@
 /* Let something happen to a part, at a random moment of the next milliseconds. */
 void fault_strike(struct soak *k);
 
+/* Parts that died of what we do not do, or more often than we did it, have a bug: fosterd's log tells. */
+void fault_check_deaths(struct soak *k, const char *log);
+
 #endif

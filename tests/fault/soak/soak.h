@@ -25,7 +25,8 @@ struct soak {
 	struct arena arena; /* of this step */
 	uint64_t seed, random;
 	uint64_t began_ns;
-	unsigned steps, commands, faults;
+	unsigned steps, commands;
+	unsigned faults, crashes; /* of these, by SIGSEGV */
 	bool reloading; /* in this step: there is one configuration */
 	bool keeper_lives; /* from here on: what it holds is measured */
 	bool finished;
