@@ -122,7 +122,7 @@ static void a_second_fosterd_refuses_and_names_the_first(void **state)
 	struct result r = fixture_program(f, "fosterd", "-c", fixture_path(f, "foster.ini"));
 	assert_int_not_equal(r.status, 0);
 	assert_contains(r.err, fixture_format(f, "%d", (int)f->fosterd));
-	assert_string_equal(fixture_state(f, "a"), "RUNNING");
+	fixture_settle(f, "a", "RUNNING");
 	fixture_down(f);
 }
 
