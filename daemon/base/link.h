@@ -9,7 +9,7 @@
  *   supervisor -> keeper     requests: BOOT NAME SPAWN ORDER SIGNAL NOTE ACK FREE HOLD DROP LOG UNLOG …
  *   keeper -> supervisor     facts: SLOT (all that is known of one slot; also the reply to every
  *                            request about it), HELD, WELCOME, SIGNALLED, LOGGER, PING
- *   keeper -> logger         LOG UNLOG SYNC REOPEN PING
+ *   keeper -> logger         LOG UNLOG SYNC REOPEN PING FINISH
  *   logger -> keeper         SYNCED PONG
  *   keeper -> forkserver     SPAWN REAP
  *   forkserver -> keeper     HELLO BEGUN FORKED FAILED ENDED (see daemon/forkserver/README.md)
@@ -53,7 +53,8 @@ enum link_type {
 	LINK_SYNC, /* slot, incarnation: a token; struct link_log (stream): write what it has printed */
 	LINK_NOTIFY, /* text for sd_notify(3) */
 	LINK_REOPEN, /* reopen log files; forwarded to the logger */
-	LINK_FINISH, /* struct link_finish: everything is stopped, exit */
+	LINK_FINISH, /* struct link_finish: everything is stopped, exit. Keeper to logger: without a body,
+		      * before the link is closed */
 	LINK_PONG,
 	LINK_ADOPT, /* slot, incarnation: struct link_forked, fd: the process, found by its environment,
 		     * of a slot that an earlier keeper left SPAWNING */

@@ -248,8 +248,11 @@ void part_ended(struct keeper *k, struct part *p, int status)
  * long is killed (on_restart()). */
 void part_replace(struct part *p)
 {
+	static const struct link_head dismissal = { .type = LINK_FINISH };
 	struct keeper *k = p->keeper;
 
+	if (p->link->fd >= 0 && id_of(p) == PART_LOGGER)
+		(void)link_send(p->link, &dismissal, NULL, 0, NULL, 0);
 	if (p->link->fd >= 0)
 		(void)link_flush(p->link);
 	close_link(p);

@@ -191,6 +191,9 @@ void logger_on_message(void *data, const struct link_message *m)
 	case LINK_PING:
 		on_ping(l);
 		break;
+	case LINK_FINISH:
+		l->dismissed = true;
+		break;
 	default:
 		refuse(m, "not for the logger");
 	}

@@ -19,6 +19,9 @@
 #define DEADLINE_S 2.0
 #define DEADLINES_MAX 5
 
+/* Longer than it takes until all that ends with a killed keeper has ended. */
+#define GRACE_S 0.2
+
 /* ---- books --------------------------------------------------------------------------------- */
 
 static void share_out_fds(struct logger *l)
@@ -84,8 +87,6 @@ static void finish(struct logger *l)
 	struct stream *s, *next;
 
 	l->finishing = true;
-	ev_io_stop(l->loop, &l->on_link);
-	ev_io_stop(l->loop, &l->on_link_writable);
 	ev_timer_again(l->loop, &l->on_deadline);
 	for (s = TAILQ_FIRST(&l->streams); s; s = next) {
 		next = TAILQ_NEXT(s, all);
@@ -94,6 +95,25 @@ static void finish(struct logger *l)
 	}
 	if (TAILQ_EMPTY(&l->streams))
 		ev_break(l->loop, EVBREAK_ALL);
+}
+
+static void on_grace(struct ev_loop *loop, struct ev_timer *timer, int events)
+{
+	(void)timer;
+	(void)events;
+	finish(ev_userdata(loop));
+}
+
+/* A keeper that has not dismissed us was killed. Its link is closed before the kernel, or the supervisor, has
+ * killed those that end with it: what they print until then nobody else will read. */
+static void on_end_of_link(struct logger *l)
+{
+	ev_io_stop(l->loop, &l->on_link);
+	ev_io_stop(l->loop, &l->on_link_writable);
+	if (l->dismissed || TAILQ_EMPTY(&l->streams))
+		finish(l);
+	else
+		ev_timer_start(l->loop, &l->on_grace);
 }
 
 /* ---- watchers ------------------------------------------------------------------------------ */
@@ -143,7 +163,7 @@ static void on_link(struct ev_loop *loop, struct ev_io *io, int events)
 	if (r > 0 || r == -EPROTO || r == -EAGAIN)
 		flush(l);
 	else
-		finish(l);
+		on_end_of_link(l);
 }
 
 /* A turn may free its own stream, never another that stands in events. */
@@ -169,6 +189,7 @@ static void init_watchers(struct logger *l)
 	ev_io_init(&l->on_pipes, on_pipes, l->epoll_fd, EV_READ);
 	ev_timer_init(&l->on_retry, stream_on_retry, 0, 0);
 	ev_timer_init(&l->on_nap, stream_on_nap, 0, STREAM_NAP_S);
+	ev_timer_init(&l->on_grace, on_grace, GRACE_S, 0);
 	ev_timer_init(&l->on_deadline, on_deadline, 0, DEADLINE_S);
 	ev_io_start(l->loop, &l->on_link);
 	ev_io_start(l->loop, &l->on_pipes);

@@ -1,8 +1,9 @@
 /* logger.h - everything that foster-logger has, and what the keeper tells it
  *
  * Descriptors at its start: 1 fosterd's stdout, 2 fosterd's log, 3 the link to the keeper, 4 fosterd's
- * stderr. The messages are LOG, UNLOG, SYNC, REOPEN and PING (daemon/base/link.h). End of file on the link
- * is the order to finish: what is in the pipes at that moment is written, then the logger exits.
+ * stderr. The messages are LOG, UNLOG, SYNC, REOPEN, PING and FINISH (daemon/base/link.h). End of file on
+ * the link is the order to finish: what is in the pipes at that moment is written, then the logger exits.
+ * Without a FINISH before it the keeper was killed, and the moment is a little later.
  * Nothing that comes over the link ends it otherwise. */
 #ifndef FOSTER_LOGGER_LOGGER_H
 #define FOSTER_LOGGER_LOGGER_H
@@ -25,6 +26,7 @@ struct logger {
 	struct ev_io on_link, on_link_writable, on_pipes;
 	struct ev_timer on_retry; /* runs while retries is not empty */
 	struct ev_timer on_nap; /* runs while naps is not empty */
+	struct ev_timer on_grace; /* runs before that when the keeper was killed */
 	struct ev_timer on_deadline; /* runs while finishing */
 	int epoll_fd; /* all pipes */
 	struct logfiles files;
@@ -38,6 +40,7 @@ struct logger {
 	size_t n_index;
 	struct stream *own; /* fosterd's own log */
 	size_t max_fds; /* RLIMIT_NOFILE */
+	bool dismissed; /* FINISH has come: the keeper lives, and lets us go */
 	bool finishing;
 	bool progress; /* since the deadline was set */
 	unsigned deadlines; /* that passed with progress */

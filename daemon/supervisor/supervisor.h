@@ -221,8 +221,8 @@ void tree_turn(struct supervisor *s); /* once a turn */
 void tree_released(const struct process *p);
 /* The keeper is gone: kill the trees of all that die with it. Waits for nothing. */
 void tree_kill_all(struct supervisor *s);
-/* Kill everybody whose FOSTER_INSTANCE is_doomed() says of a process, but its main one; again until
- * nobody is left, at most half a second. */
+/* Kill everybody whose FOSTER_INSTANCE is one that is_doomed() says of a process; again until nobody is
+ * left, at most half a second. */
 void tree_kill_doomed(const struct supervisor *s,
 		      bool (*is_doomed)(const struct process *p, uint64_t instance));
 

@@ -317,7 +317,7 @@ static void kill_if_doomed(void *data, const struct everybody_one *one)
 	struct doomed *d = data;
 
 	for (const struct process *p = d->s->processes; p; p = p->by_name.next) {
-		if (p->pid == one->pid || !d->is_doomed(p, one->instance))
+		if (!d->is_doomed(p, one->instance))
 			continue;
 		everybody_kill(one->pid, &one->facts);
 		d->found++;

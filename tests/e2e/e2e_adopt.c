@@ -224,6 +224,25 @@ static void not_a_line_of_a_survivor_is_lost(void **state)
 	assert_int_equal(strlen(text), 64 * 200000);
 }
 
+/* It is the last who has the pipe of a process that ended with its fosterd. */
+static void a_logger_that_was_stopped_writes_before_it_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+
+	fixture_up(f, "[program:tied]\nautostart = false\nstartsecs = 0\nautorestart = false\n"
+		      "stdout_logfile = @dir@/out.log\n"
+		      "command = @child@ print words say @dir@/said up hold\n");
+	fixture_kill(fixture_logger(f), SIGSTOP);
+	fixture_ctl_is(f, 0, NULL, "", "start", "tied");
+	fixture_expect_line(f, said, "up");
+	kill_fosterd(f);
+	start_again(f);
+	fixture_expect_line(f, said, "up");
+	fixture_ctl_is(f, 0, "words\nwords\n", "", "tail", "tied");
+	down(f);
+}
+
 static void a_survivor_that_no_file_holds_any_more_can_still_be_tailed(void **state)
 {
 	struct fixture *f = *state;
@@ -644,6 +663,7 @@ int main(void)
 		fixture_test(a_signal_to_a_survivor_reaches_its_group),
 		fixture_test(a_survivor_is_restarted),
 		fixture_test(not_a_line_of_a_survivor_is_lost),
+		fixture_test(a_logger_that_was_stopped_writes_before_it_ends),
 		fixture_test(a_survivor_that_no_file_holds_any_more_can_still_be_tailed),
 		fixture_test(what_a_client_started_survives_with_its_definition),
 		fixture_test(the_status_of_a_zombie_is_read_while_nobody_reaps_it),

@@ -352,9 +352,11 @@ static void end_upgrade(struct soak *k, struct job *j)
 		soak_fail(k, "upgrade: exit status %d: %s", r.status, r.err);
 }
 
+/* What is in a pipe whose both ends die at the same moment, keeper and logger, dies with them. */
 static void begin_successor(struct soak *k, struct job *j)
 {
 	(void)j;
+	check_logger(k);
 	soak_note(k, "the keeper %d gets signal %d", (int)k->f->fosterd, SIGKILL);
 	fixture_kill(k->f->fosterd, SIGKILL);
 }

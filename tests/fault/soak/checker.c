@@ -132,6 +132,12 @@ static void inherit(struct soak *k, struct subject *s)
 	check_settled(k, s);
 }
 
+void check_logger(struct soak *k)
+{
+	for (size_t i = 0; i < k->model.n; i++)
+		(void)show(k, &k->model.subjects[i]);
+}
+
 void check_inheritance(struct soak *k)
 {
 	for (size_t i = 0; i < k->model.n; i++)

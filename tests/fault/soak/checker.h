@@ -21,6 +21,9 @@ void check_all(struct soak *k);
  * was down, the model takes what it finds. */
 void check_inheritance(struct soak *k);
 
+/* Wait until the logger has written what every process had printed, and so is there. */
+void check_logger(struct soak *k);
+
 /* No name was ever there twice. */
 void check_alone(struct soak *k, const struct subject *s);
 
