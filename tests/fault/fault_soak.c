@@ -127,10 +127,10 @@ static void step(struct soak *k)
 	while (n < wanted) {
 		if (!job_begin(k, &jobs[n], n == 0))
 			continue;
-		if (job_is_calm(&jobs[n]))
+		if (job_is_alone(&jobs[n])) {
 			n_faults = 0;
-		if (job_is_alone(&jobs[n]))
 			wanted = 1;
+		}
 		n++;
 	}
 	for (unsigned i = 0; i < n_faults; i++)

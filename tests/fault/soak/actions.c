@@ -15,8 +15,7 @@
 /* What else may be done in the step of an action. */
 enum company {
 	BESIDE_ALL,
-	CALM, /* other actions, but no part of foster is killed */
-	ALONE
+	ALONE /* nothing, nor is a part of foster killed */
 };
 
 struct action {
@@ -393,9 +392,9 @@ static const struct action actions[] = {
 	{ "crash", 10, runs, begin_crash, end_by_itself, BESIDE_ALL },
 	{ "wait", 12, runs_once, begin_wait, end_wait, BESIDE_ALL },
 	{ "tail", 8, ran, begin_tail, end_tail, BESIDE_ALL },
-	{ "change", 6, is_configured, begin_change, end_reload, CALM },
-	{ "remove", 2, is_configured, begin_remove, end_reload, CALM },
-	{ "add", 6, is_not_configured, begin_add, end_reload, CALM },
+	{ "change", 6, is_configured, begin_change, end_reload, BESIDE_ALL },
+	{ "remove", 2, is_configured, begin_remove, end_reload, BESIDE_ALL },
+	{ "add", 6, is_not_configured, begin_add, end_reload, BESIDE_ALL },
 	{ "upgrade", 3, NULL, begin_upgrade, end_upgrade, BESIDE_ALL },
 	{ "successor", 3, NULL, begin_successor, end_successor, ALONE },
 };
@@ -442,11 +441,6 @@ bool job_begin(struct soak *k, struct job *j, bool first)
 	return true;
 }
 
-bool job_is_calm(const struct job *j)
-{
-	return j->action->company != BESIDE_ALL;
-}
-
 bool job_is_alone(const struct job *j)
 {
 	return j->action->company == ALONE;
@@ -488,7 +482,8 @@ void actions_rest(struct soak *k)
 
 		if (s->state == SUBJECT_ABSENT)
 			act(k, client ? "define" : "add", s);
-		act(k, "start", s);
+		act(k, "stop", s);
+		act(k, "start", s); /* anew: its forkserver is up then, if it was killed just now */
 		act(k, "stop", s);
 		if (client)
 			act(k, "forget", s);

@@ -22,7 +22,6 @@ struct job {
 /* Choose an action and a subject that is not busy, and begin it. first: no other was begun in this step.
  * false: none is possible. */
 bool job_begin(struct soak *k, struct job *j, bool first);
-bool job_is_calm(const struct job *j); /* nothing may be killed meanwhile */
 bool job_is_alone(const struct job *j); /* nor another be begun */
 void job_end(struct soak *k, struct job *j);
 

@@ -335,6 +335,20 @@ struct holdings check_holdings(struct soak *k)
 				  .pid = k->f->fosterd };
 }
 
+/* For who looks for the leak. */
+static void say_fds(pid_t pid)
+{
+	char path[64], target[256];
+
+	for (int fd = 0; fd < 1024; fd++) {
+		snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
+		ssize_t n = readlink(path, target, sizeof target - 1);
+
+		if (n > 0)
+			printf("# %d %.*s\n", fd, (int)n, target);
+	}
+}
+
 void check_no_growth(struct soak *k, struct holdings before)
 {
 	uint64_t deadline = clock_boot_ns() + FIXTURE_DEADLINE_MS * NS_PER_MS;
@@ -348,6 +362,8 @@ void check_no_growth(struct soak *k, struct holdings before)
 	}
 	printf("# keeper: %d descriptors, %ld KiB; after the warm-up %d, %ld KiB\n", now.fds,
 	       now.kb, before.fds, before.kb);
+	if (now.fds != before.fds)
+		say_fds(now.pid);
 	if (now.fds != before.fds)
 		soak_fail(k, "the keeper has %d descriptors, not %d", now.fds, before.fds);
 #ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed */
