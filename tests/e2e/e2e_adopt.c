@@ -168,10 +168,9 @@ static void a_signal_to_a_survivor_reaches_its_group(void **state)
 	struct fixture *f = *state;
 	struct fifo *said = fixture_fifo(f, "said");
 
-	fixture_up(f,
-		   FREE "stopasgroup = true\nstartsecs = 0\n"
-			"command = @child@ fork bye 15 @dir@/said child say @dir@/said up hold end "
-			"bye 15 @dir@/said parent say @dir@/said up hold\n");
+	fixture_up(f, FREE "stopasgroup = true\nstartsecs = 0\n"
+			   "command = @child@ fork tell 15 @dir@/said child say @dir@/said up hold "
+			   "hold end tell 15 @dir@/said parent say @dir@/said up hold hold\n");
 	fixture_expect_line(f, said, "up");
 	fixture_expect_line(f, said, "up");
 	kill_fosterd(f);
@@ -180,6 +179,7 @@ static void a_signal_to_a_survivor_reaches_its_group(void **state)
 	const char *one = fixture_line(f, said), *other = fixture_line(f, said);
 	assert_true((strcmp(one, "child") == 0 && strcmp(other, "parent") == 0) ||
 		    (strcmp(one, "parent") == 0 && strcmp(other, "child") == 0));
+	fixture_ctl_is(f, 0, NULL, "", "kill", "free");
 	down(f);
 }
 

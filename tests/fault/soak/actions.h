@@ -22,7 +22,7 @@ struct job {
 /* Choose an action and a subject that is not busy, and begin it. first: no other was begun in this step.
  * false: none is possible. */
 bool job_begin(struct soak *k, struct job *j, bool first);
-bool job_is_alone(const struct job *j); /* nor another be begun */
+bool job_is_alone(const struct job *j); /* nothing else may be done meanwhile */
 void job_end(struct soak *k, struct job *j);
 
 /* Down, and there, all that the file has; forgotten what clients defined. All of it was started once. */
