@@ -121,9 +121,10 @@ static pid_t start_writer(struct fixture *f, void (*write_it)(struct fixture *, 
 	fflush(stdout);
 	pid_t writer = fork();
 	assert_true(writer >= 0);
-	for (int n = 0; writer == 0; n++)
+	if (writer > 0)
+		return writer;
+	for (int n = 0;; n++)
 		write_it(f, n);
-	return writer;
 }
 
 static bool is_wanted(struct fixture *f, const char *name)
