@@ -120,6 +120,21 @@ done <"$dir/commands" >"$dir/missing"
 none "$dir/commands" "$dir/missing"
 ok "fosterctl(1) describes every command"
 
+# ---- README.md -------------------------------------------------------------------------------------
+
+# `PROGRAM: case` or `PROGRAM` in the last column of the table.
+# shellcheck disable=SC2016 # Markdown's
+sed -n '/^## When something/,/^## Find/p' README.md | grep -oE '`(e2e|fault|test)_[^`]*`' |
+	tr -d '\140' | sort -u >"$dir/shown"
+while IFS=: read -r program case; do
+	file=$(find tests -name "$program.c" -o -name "$program")
+	if [ -z "$file" ] || ! grep -q "${case# }" "$file"; then
+		echo "not there: $program:$case"
+	fi
+done <"$dir/shown" >"$dir/missing"
+none "$dir/shown" "$dir/missing"
+ok "the tests that README.md names are there"
+
 # ---- all of them -----------------------------------------------------------------------------------
 
 for page in "$pages"/*.[1-8]; do
