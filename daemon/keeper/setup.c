@@ -169,10 +169,38 @@ static int open_table(struct keeper *k, const char *where)
 	return 0;
 }
 
-static int open_runtime(struct keeper *k, const struct boot *b)
+/* The user of user=, for a while: real and effective ids count for what may be signalled. */
+static int borrow_user(const struct boot *b)
+{
+	uid_t uid = b->facts->uid;
+	gid_t gid = b->facts->gid;
+
+	return setresgid(gid, gid, 0) < 0 || setresuid(uid, uid, 0) < 0 ? -1 : 0;
+}
+
+static int be_root_again(void)
+{
+	return setresuid(0, 0, 0) < 0 || setresgid(0, 0, 0) < 0 ? -1 : 0;
+}
+
+static int fill_runtime(struct keeper *k, const char *where)
 {
 	static const char *const inside[] = { "log", "fifo", "spool" };
+
+	if (take_lock(k, where) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(inside); i++)
+		if (mkdirat(k->runtime_fd, inside[i], 0700) < 0 && errno != EEXIST)
+			return fail("make a directory in", where, errno);
+	return open_table(k, where);
+}
+
+/* With user=, what an earlier fosterd has left is that user's, who may have put anything there: it is
+ * looked at with his rights. */
+static int open_runtime(struct keeper *k, const struct boot *b)
+{
 	const char *where = b->runtime_dir;
+	bool borrowed;
 	struct stat st;
 	int r = make_directories(where);
 
@@ -183,14 +211,15 @@ static int open_runtime(struct keeper *k, const struct boot *b)
 	k->runtime_fd = open(where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (k->runtime_fd < 0 || fstat(k->runtime_fd, &st) < 0)
 		return fail("open the runtime directory", where, errno);
-	if (st.st_uid != geteuid() || st.st_mode & 022)
+	borrowed = geteuid() == 0 && st.st_uid != 0 && st.st_uid == b->facts->uid;
+	if ((st.st_uid != geteuid() && !borrowed) || st.st_mode & 022)
 		return fail("trust the runtime directory (owner or mode)", where, EPERM);
-	if (take_lock(k, where) < 0)
-		return -1;
-	for (size_t i = 0; i < ARRAY_SIZE(inside); i++)
-		if (mkdirat(k->runtime_fd, inside[i], 0700) < 0 && errno != EEXIST)
-			return fail("make a directory in", where, errno);
-	return open_table(k, where);
+	if (borrowed && borrow_user(b) < 0)
+		return fail("become the owner of", where, errno);
+	r = fill_runtime(k, where);
+	if (borrowed && be_root_again() < 0)
+		return fail("become root again after", where, errno);
+	return r;
 }
 
 /* ---- control socket ------------------------------------------------------------------------------ */
@@ -249,15 +278,15 @@ static int listen_on(const struct boot *b, int *ret_fd)
 	auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	before = umask(0777 & ~(b->facts->socket_mode & 0777)); /* never wider than asked for */
+	before = umask(0777 & ~(b->facts->socket_mode & 0777)); /* the mode that it gets */
 	r = bind(fd, (struct sockaddr *)&sa, sizeof sa) < 0 ? -errno : 0;
 	umask(before);
 	if (r < 0)
 		return r;
 	if ((b->facts->socket_uid != (uint32_t)-1 || b->facts->socket_gid != (uint32_t)-1) &&
-	    chown(sa.sun_path, b->facts->socket_uid, b->facts->socket_gid) < 0)
+	    lchown(sa.sun_path, b->facts->socket_uid, b->facts->socket_gid) < 0)
 		return -errno;
-	if (chmod(sa.sun_path, b->facts->socket_mode) < 0 || listen(fd, BACKLOG) < 0)
+	if (listen(fd, BACKLOG) < 0)
 		return -errno;
 	*ret_fd = take_fd(fd);
 	return 0;
@@ -344,16 +373,16 @@ static int become_user(struct keeper *k, const struct boot *b)
 
 	if (uid == (uid_t)-1 || (uid == geteuid() && gid == getegid()))
 		return 0;
-	if (fchown(k->runtime_fd, uid, gid) < 0 ||
-	    fchownat(k->runtime_fd, "log", uid, gid, 0) < 0 ||
-	    fchownat(k->runtime_fd, "fifo", uid, gid, 0) < 0 ||
-	    fchownat(k->runtime_fd, "spool", uid, gid, 0) < 0 ||
-	    fchownat(k->runtime_fd, "table", uid, gid, 0) < 0)
+	if (fchown(k->runtime_fd, uid, gid) < 0 || fchown(k->lock_fd, uid, gid) < 0 ||
+	    fchownat(k->runtime_fd, "log", uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fchownat(k->runtime_fd, "fifo", uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fchownat(k->runtime_fd, "spool", uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fchownat(k->runtime_fd, "table", uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return fail("hand over", b->runtime_dir, errno);
 	if (k->socket_is_ours && b->facts->socket_uid == (uint32_t)-1 &&
-	    chown(b->socket, uid, gid) < 0)
+	    lchown(b->socket, uid, gid) < 0)
 		return fail("hand over", b->socket, errno);
-	if (k->logfile && chown(k->logfile, uid, gid) < 0)
+	if (k->logfile && lchown(k->logfile, uid, gid) < 0)
 		return fail("hand over", k->logfile, errno);
 	if (initgroups(b->user, gid) < 0 && setgroups(0, NULL) < 0)
 		return fail("become", "the user of user=", errno);

@@ -9,11 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/base/mem.h"
+#include "daemon/base/proc.h"
 #include "daemon/keeper/table.h"
 #include "tests/e2e/fixture.h"
 
@@ -106,6 +109,21 @@ static struct link_slot *facts_of(const struct table_map *t, const char *name)
 			return &t->records[i].entry.facts;
 	fail_msg("%s is not in the table", name);
 	return NULL;
+}
+
+/* What the table would have of pid. */
+static void identify(pid_t pid, struct link_slot *facts, struct table_part *part)
+{
+	auto_close int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct proc_stat stat;
+	struct stat st;
+
+	assert_int_equal(proc_stat(pid, &stat), 0);
+	assert_return_code(fstat(pidfd, &st), errno);
+	facts->pid = part->pid = pid;
+	if (facts->pidfd_inode)
+		facts->pidfd_inode = part->inode = st.st_ino;
+	facts->start_ticks = part->start_ticks = stat.start_ticks;
 }
 
 static void unmap_table(struct table_map *t)
@@ -464,6 +482,67 @@ static void one_that_was_just_being_started_is_found_by_its_environment(void **s
 	down(f);
 }
 
+/* ---- as another user ------------------------------------------------------------------------------ */
+
+/* Without a process of our own, which nobody's fosterd could not make. */
+static pid_t until_pid(struct fixture *f, const char *name)
+{
+	pid_t pid = 0;
+
+	for (int i = 0; i < FIXTURE_DEADLINE_MS && !pid; i++) {
+		pid = fixture_pid(f, name);
+		usleep(1000);
+	}
+	assert_true(pid > 0);
+	return pid;
+}
+
+static void as_the_user_of_its_directory_too(void **state)
+{
+	struct fixture *f = *state;
+
+	if (getuid() != 0)
+		fixture_skip("needs root");
+	fixture_up(f, "[foster]\nuser = nobody\n" FREE "command = sleep 1000\nstartsecs = 0\n");
+	pid_t pid = until_pid(f, "free");
+	for (int i = 0; i < 2; i++) {
+		if (i)
+			leave(f);
+		else
+			kill_fosterd(f);
+		start_again(f);
+		assert_int_equal(fixture_pid(f, "free"), pid);
+	}
+	fixture_ctl_is(f, 0, NULL, "", "stop", "free");
+	down(f);
+}
+
+/* What he may have written there is looked at with his rights: root's fosterd kills nobody else's process. */
+static void what_a_user_says_of_anothers_process_is_not_done(void **state)
+{
+	struct fixture *f = *state;
+	struct run canary = { .argv = (const char *const[]){ fixture_child(f), "hold", NULL } };
+	struct table_map t;
+
+	if (getuid() != 0)
+		fixture_skip("needs root");
+	fixture_up(f, "[foster]\nuser = nobody\n" FREE "command = sleep 1000\nstartsecs = 0\n");
+	pid_t pid = until_pid(f, "free");
+	assert_int_equal(run_start(&canary), 0);
+	kill_fosterd(f);
+	fixture_reap(f, pid);
+	t = map_table(f);
+	struct table_part *logger = &t.header->parts[1]; /* it would be killed after five seconds */
+	struct link_slot *facts = facts_of(&t, "free"); /* and one that was to end, at once */
+	identify(canary.pid, facts, logger);
+	facts->flags |= LINK_FLAG_DIES;
+	unmap_table(&t);
+	start_again(f);
+	assert_true(run_alive(canary.pid));
+	fixture_reap(f, canary.pid);
+	down(f);
+}
+
 /* ---- after an end in order --------------------------------------------------------------------- */
 
 static void after_a_shutdown_only_what_runs_is_there(void **state)
@@ -675,6 +754,8 @@ int main(void)
 		fixture_test(a_clients_daemon_ends_with_its_fosterd),
 		fixture_test(what_was_begun_by_order_and_asked_for_by_nobody_is_killed),
 		fixture_test(one_that_was_just_being_started_is_found_by_its_environment),
+		fixture_test(as_the_user_of_its_directory_too),
+		fixture_test(what_a_user_says_of_anothers_process_is_not_done),
 		fixture_test(after_a_shutdown_only_what_runs_is_there),
 		fixture_test(what_a_person_has_stopped_stays_so_after_a_kill),
 		fixture_test(a_shutdown_that_a_kill_cut_short_is_forgotten),
