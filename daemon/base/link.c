@@ -184,15 +184,17 @@ static int append_in_memfd(struct link *l, const struct link_head *head,
 int link_send(struct link *l, const struct link_head *head, const struct link_part *parts,
 	      unsigned n_parts, const int *fds, unsigned n_fds)
 {
+	struct link_head h = *head;
 	size_t body = 0;
 
+	h.in_memfd = 0; /* one that is passed on may have come in a memfd */
 	for (unsigned i = 0; i < n_parts; i++)
 		body += parts[i].len;
 	if (body > LINK_BODY_BYTES_MAX || n_fds >= LINK_FDS_MAX)
 		return -EMSGSIZE;
 	if (body > LINK_INLINE_BYTES)
-		return append_in_memfd(l, head, parts, n_parts, body, fds, n_fds);
-	return append(l, head, parts, n_parts, body, fds, n_fds);
+		return append_in_memfd(l, &h, parts, n_parts, body, fds, n_fds);
+	return append(l, &h, parts, n_parts, body, fds, n_fds);
 }
 
 /* ---- receiving ----------------------------------------------------------------------------- */

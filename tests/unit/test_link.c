@@ -98,6 +98,19 @@ static void a_batch_arrives_in_order_as_one_datagram(void **state)
 	assert_int_equal(s.last_slot, 7);
 }
 
+static void what_came_in_a_memfd_can_be_passed_on_without(void **state)
+{
+	struct link_head h = { .type = LINK_SYNC, .in_memfd = 1 };
+	struct seen s = { .kept_fd = -1 };
+	struct ends *e = *state;
+
+	assert_int_equal(link_send(&e->ours, &h, NULL, 0, NULL, 0), 0);
+	assert_int_equal(link_flush(&e->ours), 0);
+	assert_int_equal(link_receive(&e->theirs, on_message, &s), 1);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(s.last_len, 0);
+}
+
 static void descriptors_go_with_their_message_and_the_rest_are_closed(void **state)
 {
 	struct seen s = { .kept_fd = -1 };
@@ -246,6 +259,7 @@ int main(void)
 		TEST(descriptors_go_with_their_message_and_the_rest_are_closed),
 		TEST(a_body_that_is_too_large_travels_as_sealed_memory),
 		TEST(a_full_socket_says_so_and_loses_nothing),
+		TEST(what_came_in_a_memfd_can_be_passed_on_without),
 		TEST(bytes_that_are_no_message_are_refused_whole),
 		TEST(descriptors_that_cannot_be_had_are_told_from_nonsense),
 		TEST(what_was_sent_before_the_end_is_still_received),
