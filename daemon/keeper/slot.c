@@ -177,6 +177,8 @@ void slot_failed(struct keeper *k, uint32_t slot, enum link_step step, int err)
 	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
 	slot_report(k, slot);
 	close_pidfd(k, &k->slots[slot]);
+	if (k->slots[slot].server)
+		server_free(k, slot);
 }
 
 void slot_ended(struct keeper *k, uint32_t slot, int status, const struct rusage *usage)
@@ -211,6 +213,8 @@ void slot_lost(struct keeper *k, uint32_t slot)
 	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
 	slot_report(k, slot);
 	close_pidfd(k, &k->slots[slot]);
+	if (k->slots[slot].server)
+		server_free(k, slot);
 }
 
 void slot_note(struct keeper *k, uint32_t slot, const struct link_note *note)
@@ -367,13 +371,10 @@ static void on_spawned(void *data, struct spawn_plan *plan, const struct spawn_r
 	uint32_t slot = slot_index(s->keeper, s);
 
 	free(plan);
-	if (result) {
+	if (result)
 		spawned(s->keeper, slot, result);
-		return;
-	}
-	if (s->server)
-		server_free(s->keeper, slot);
-	slot_failed(s->keeper, slot, fail->step, fail->err);
+	else
+		slot_failed(s->keeper, slot, fail->step, fail->err);
 }
 
 /* The slot is now SPAWNING this incarnation; whatever becomes of it, the table knows it was tried. */
