@@ -1,6 +1,7 @@
 /* request.c - one function a request of the supervisor
  *
- * A request that is not well formed is a bug of ours: it is said loudly and answered with REFUSED. */
+ * Each returns 0 or -errno. A request that cannot be carried out as it stands is a bug of ours: it changes
+ * nothing, is said loudly and answered with REFUSED. */
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/keeper/adopt.h"
@@ -8,7 +9,20 @@
 #include "daemon/keeper/pipes.h"
 #include "daemon/keeper/spawn.h"
 
-static void on_boot(struct keeper *k, const struct link_message *m)
+static void refuse(struct keeper *k, const struct link_message *m, int err)
+{
+	struct link_head h = { .type = LINK_REFUSED,
+			       .slot = m->head->slot,
+			       .incarnation = m->head->incarnation };
+	struct link_refused refused = { .type = m->head->type, .err = err };
+	struct link_part part = { &refused, sizeof refused };
+
+	log_error("keeper", "request %s for slot %u was refused: %s", link_type_name(m->head->type),
+		  m->head->slot, strerror(err));
+	part_send(&k->parts[PART_SUPERVISOR], &h, &part, 1, NULL, 0);
+}
+
+static int on_boot(struct keeper *k, const struct link_message *m)
 {
 	if (!k->booted && setup(k, m) < 0) {
 		keeper_exit(k, 1);
@@ -17,32 +31,55 @@ static void on_boot(struct keeper *k, const struct link_message *m)
 	} else if (k->booted) {
 		keeper_welcome(k);
 	}
+	return 0;
 }
 
-static void on_ready(struct keeper *k)
+static int on_ready(struct keeper *k)
 {
 	part_took_over(&k->parts[PART_SUPERVISOR]);
 	k->configured = true;
 	keeper_tell_outcome(k, 0);
+	return 0;
 }
 
-static void on_name(struct keeper *k, const struct link_message *m)
+static int on_name(struct keeper *k, const struct link_message *m)
 {
 	size_t at = 0;
 	const struct link_note *note = link_take(m, &at, sizeof *note);
 	const char *name = note ? link_take_str(m, &at) : NULL;
 
-	if (!name || strlen(name) >= TABLE_NAME_BYTES) {
-		log_error("keeper", "slot %u: a name that does not fit was refused", m->head->slot);
-		return;
-	}
+	if (!name || !name[0] || strlen(name) >= TABLE_NAME_BYTES)
+		return -EINVAL;
 	slot_prepare(k, m->head->slot);
 	if (table_name(&k->table, m->head->slot)[0] == '\0')
 		table_name_slot(&k->table, m->head->slot, name);
 	slot_note(k, m->head->slot, note);
+	return 0;
 }
 
-static void on_log(struct keeper *k, const struct link_message *m)
+static int on_signal(struct keeper *k, const struct link_message *m)
+{
+	size_t at = 0;
+	const struct link_signal *s = link_take(m, &at, sizeof *s);
+
+	if (!s)
+		return -EPROTO;
+	slot_signal(k, m->head->slot, m->head->incarnation, s);
+	return 0;
+}
+
+static int on_note(struct keeper *k, const struct link_message *m)
+{
+	size_t at = 0;
+	const struct link_note *note = link_take(m, &at, sizeof *note);
+
+	if (!note)
+		return -EPROTO;
+	slot_note(k, m->head->slot, note);
+	return 0;
+}
+
+static int on_log(struct keeper *k, const struct link_message *m)
 {
 	struct link_head h = { .type = LINK_LOG, .slot = m->head->slot };
 	struct link_part body = { m->body, m->len };
@@ -53,82 +90,100 @@ static void on_log(struct keeper *k, const struct link_message *m)
 	if (l && (l->stream == 1 || l->stream == 2))
 		pipe = pipes_of(k, m->head->slot, (int)l->stream);
 	if (pipe < 0)
-		log_error(table_name(&k->table, m->head->slot), "no log pipe: %s", strerror(-pipe));
-	else
-		part_send(&k->parts[PART_LOGGER], &h, &body, 1, &pipe, 1);
+		return pipe;
+	part_send(&k->parts[PART_LOGGER], &h, &body, 1, &pipe, 1);
+	return 0;
 }
 
-static void forward_to_logger(struct keeper *k, const struct link_message *m)
+static int forward_to_logger(struct keeper *k, const struct link_message *m)
 {
 	struct link_part body = { m->body, m->len };
 
 	part_send(&k->parts[PART_LOGGER], m->head, &body, 1, NULL, 0);
+	return 0;
 }
 
 /* The logger has its own descriptor of the pipe, and drains it to where it led. What comes after this
  * gets a new one: a child that prints at once shall not be drained to the old place, too. */
-static void on_unlog(struct keeper *k, const struct link_message *m)
+static int on_unlog(struct keeper *k, const struct link_message *m)
 {
 	size_t at = 0;
 	const struct link_log *l = link_take(m, &at, sizeof *l);
 
+	if (!l || (l->stream != 1 && l->stream != 2))
+		return -EPROTO;
 	if (k->parts[PART_LOGGER].link->fd < 0)
-		return; /* its successor knows no old place, and takes what is in the pipe to the new */
+		return 0; /* its successor knows no old place, and takes what is in the pipe to the new */
 	forward_to_logger(k, m);
-	if (l && (l->stream == 1 || l->stream == 2))
-		pipes_let_go(k, m->head->slot, (int)l->stream);
+	pipes_let_go(k, m->head->slot, (int)l->stream);
+	return 0;
 }
 
-static void on_hold(struct keeper *k, const struct link_message *m)
+static int on_hold(struct keeper *k, const struct link_message *m)
 {
 	size_t at = 0;
 	const struct link_hold *what = link_take(m, &at, sizeof *what);
 
-	if (!what || m->n_fds != 1)
-		log_error("keeper", "a HOLD without its descriptor was refused");
-	else
-		(void)hold_add(k, what, take_fd(m->fds[0]));
+	if (!what || m->n_fds != 1 || !memchr(what->name, '\0', sizeof what->name))
+		return -EPROTO;
+	return hold_add(k, what, take_fd(m->fds[0]));
 }
 
-static void on_notify(const struct link_message *m)
+static int on_drop(struct keeper *k, const struct link_message *m)
+{
+	size_t at = 0;
+	const struct link_hold *what = link_take(m, &at, sizeof *what);
+
+	if (!what)
+		return -EPROTO;
+	hold_drop(k, what);
+	return 0;
+}
+
+static int on_notify(const struct link_message *m)
 {
 	size_t at = 0;
 	const char *text = link_take_str(m, &at);
 
-	if (text)
-		notify(text);
+	if (!text)
+		return -EPROTO;
+	notify(text);
+	return 0;
 }
 
-static void on_leave(struct keeper *k, const struct link_message *m)
+static int on_leave(struct keeper *k, const struct link_message *m)
 {
 	size_t at = 0;
 	const struct link_finish *f = link_take(m, &at, sizeof *f);
 
 	k->leaving = true;
 	k->exit_status = f ? f->status : 1;
+	return 0;
 }
 
-static void on_upgrade(struct keeper *k, const struct link_message *m)
+static int on_upgrade(struct keeper *k, const struct link_message *m)
 {
 	size_t at = 0;
 	const char *id = link_take_str(m, &at), *path = id ? link_take_str(m, &at) : NULL;
 
-	if (path)
-		upgrade_begin(k, id, path);
+	if (!path)
+		return -EPROTO;
+	upgrade_begin(k, id, path);
+	return 0;
 }
 
-static void on_adopt(struct keeper *k, const struct link_message *m)
+static int on_adopt(struct keeper *k, const struct link_message *m)
 {
 	size_t at = 0;
 	const struct link_forked *f = link_take(m, &at, sizeof *f);
 
 	if (!f || m->n_fds != 1)
-		log_error("keeper", "an ADOPT without its pidfd was refused");
-	else
-		adopt_found(k, m->head->slot, m->head->incarnation, f->pid, take_fd(m->fds[0]));
+		return -EPROTO;
+	adopt_found(k, m->head->slot, m->head->incarnation, f->pid, take_fd(m->fds[0]));
+	return 0;
 }
 
-static void on_finish(struct keeper *k, const struct link_message *m)
+static int on_finish(struct keeper *k, const struct link_message *m)
 {
 	size_t at = 0;
 	const struct link_finish *f = link_take(m, &at, sizeof *f);
@@ -137,59 +192,79 @@ static void on_finish(struct keeper *k, const struct link_message *m)
 	k->finishing = true;
 	k->exit_status = f ? f->status : 1;
 	parts_finish(k);
+	return 0;
 }
 
-/* What is about a slot; slot is within the table. */
-static void on_slot_request(struct keeper *k, const struct link_message *m)
+/* What is about a slot; it is in use. */
+static int on_slot_request(struct keeper *k, const struct link_message *m)
 {
-	uint32_t slot = m->head->slot;
-	size_t at = 0;
-	const void *body;
-
 	switch (m->head->type) {
-	case LINK_NAME:
-		on_name(k, m);
-		break;
 	case LINK_SPAWN:
 		slot_spawn(k, m);
-		break;
+		return 0;
 	case LINK_ORDER:
 		order_leave(k, m);
-		break;
+		return 0;
 	case LINK_SIGNAL:
-		body = link_take(m, &at, sizeof(struct link_signal));
-		if (body)
-			slot_signal(k, slot, m->head->incarnation, body);
-		break;
+		return on_signal(k, m);
 	case LINK_NOTE:
-		body = link_take(m, &at, sizeof(struct link_note));
-		if (body)
-			slot_note(k, slot, body);
-		break;
+		return on_note(k, m);
 	case LINK_ACK:
-		slot_acknowledge(k, slot, m->head->incarnation);
-		break;
+		slot_acknowledge(k, m->head->slot, m->head->incarnation);
+		return 0;
 	case LINK_FREE:
-		slot_free(k, slot);
-		break;
+		slot_free(k, m->head->slot);
+		return 0;
 	case LINK_ADOPT:
-		on_adopt(k, m);
-		break;
+		return on_adopt(k, m);
 	case LINK_LOG:
-		on_log(k, m);
-		break;
+		return on_log(k, m);
 	case LINK_UNLOG:
-		on_unlog(k, m);
-		break;
+		return on_unlog(k, m);
 	case LINK_SYNC:
-		forward_to_logger(k, m);
-		break;
+		return forward_to_logger(k, m);
 	}
+	return -EPROTO;
 }
 
-static bool is_of_slot(enum link_type type)
+/* Of one that is free nothing can be asked, but to be free. */
+static int on_slot(struct keeper *k, const struct link_message *m)
 {
-	return type <= LINK_SYNC || type == LINK_ADOPT;
+	if (m->head->slot >= TABLE_SLOTS || !k->booted)
+		return -EINVAL;
+	if (m->head->type == LINK_NAME)
+		return on_name(k, m);
+	if (!table_name(&k->table, m->head->slot)[0])
+		return m->head->type == LINK_FREE ? 0 : -ENOENT;
+	return on_slot_request(k, m);
+}
+
+static int carry_out(struct keeper *k, const struct link_message *m)
+{
+	switch (m->head->type) {
+	case LINK_BOOT:
+		return on_boot(k, m);
+	case LINK_READY:
+		return on_ready(k);
+	case LINK_HOLD:
+		return on_hold(k, m);
+	case LINK_DROP:
+		return on_drop(k, m);
+	case LINK_NOTIFY:
+		return on_notify(m);
+	case LINK_REOPEN:
+		return forward_to_logger(k, m);
+	case LINK_LEAVE:
+		return on_leave(k, m);
+	case LINK_UPGRADE:
+		return on_upgrade(k, m);
+	case LINK_FINISH:
+		return on_finish(k, m);
+	case LINK_PONG:
+		part_answered(&k->parts[PART_SUPERVISOR]);
+		return 0;
+	}
+	return on_slot(k, m);
 }
 
 /* Whether it means the same before and after the end of spawns that have begun. Those that come in rows
@@ -202,49 +277,11 @@ static bool is_indifferent(enum link_type type)
 void on_request(void *data, const struct link_message *m)
 {
 	struct keeper *k = data;
-	size_t at = 0;
+	int r;
 
 	if (!is_indifferent(m->head->type))
 		spawn_finish();
-	switch (m->head->type) {
-	case LINK_BOOT:
-		on_boot(k, m);
-		return;
-	case LINK_READY:
-		on_ready(k);
-		return;
-	case LINK_HOLD:
-		on_hold(k, m);
-		return;
-	case LINK_DROP:
-		if (m->len >= sizeof(struct link_hold))
-			hold_drop(k, link_take(m, &at, sizeof(struct link_hold)));
-		return;
-	case LINK_NOTIFY:
-		on_notify(m);
-		return;
-	case LINK_REOPEN:
-		forward_to_logger(k, m);
-		return;
-	case LINK_LEAVE:
-		on_leave(k, m);
-		return;
-	case LINK_UPGRADE:
-		on_upgrade(k, m);
-		return;
-	case LINK_FINISH:
-		on_finish(k, m);
-		return;
-	case LINK_PONG:
-		part_answered(&k->parts[PART_SUPERVISOR]);
-		return;
-	default:
-		break;
-	}
-	if (m->head->slot >= TABLE_SLOTS || !is_of_slot(m->head->type) || !k->booted ||
-	    (m->head->type != LINK_NAME && !k->slots[m->head->slot].keeper))
-		log_error("keeper", "request %s for slot %u was refused",
-			  link_type_name(m->head->type), m->head->slot);
-	else
-		on_slot_request(k, m);
+	r = carry_out(k, m);
+	if (r < 0)
+		refuse(k, m, -r);
 }

@@ -436,7 +436,7 @@ void slot_spawn(struct keeper *k, const struct link_message *m)
 	struct spawn_result life;
 	uint64_t spawned_ns;
 
-	if (!l) {
+	if (!l || (l->server >= TABLE_SLOTS && l->server != LINK_NO_SLOT)) {
 		refuse(k, slot, wanted, LINK_SPAWN, EPROTO);
 		return;
 	}
