@@ -203,7 +203,7 @@ void adopt_found(struct keeper *k, uint32_t slot, uint64_t incarnation, pid_t pi
 	struct link_slot f = *table_facts(&k->table, slot);
 
 	if (incarnation != table_incarnation(&k->table, slot) || f.state != LINK_SLOT_ENDED ||
-	    !(f.flags & LINK_FLAG_ADOPTED) || f.pid || pidinfo_pid(pidfd) != pid) {
+	    !(f.flags & LINK_FLAG_ADOPTED) || f.pid || pid <= 1 || pidinfo_pid(pidfd) != pid) {
 		close(pidfd);
 		return;
 	}
