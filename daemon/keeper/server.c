@@ -40,15 +40,18 @@ static void watch_writable(struct server *s)
 		ev_io_stop(s->keeper->loop, &s->on_writable);
 }
 
+/* 0: it is on its way, at the latest when there is room again. -EAGAIN: not even that. */
 static int send_now(struct server *s, const struct link_head *h, const struct link_part *parts,
 		    unsigned n, const int *fds, unsigned n_fds)
 {
 	int r = link_send(&s->link, h, parts, n, fds, n_fds);
 
-	if (r == 0)
+	if (r == 0) {
 		r = link_flush(&s->link);
+		r = r == -EAGAIN ? 0 : r;
+	}
 	watch_writable(s);
-	return r == -EAGAIN && link_pending(&s->link) ? 0 : r;
+	return r;
 }
 
 /* ---- what it says ---------------------------------------------------------------------------- */
