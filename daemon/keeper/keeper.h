@@ -282,6 +282,7 @@ bool notify_is_idle(void); /* nothing is kept */
 /* reap.c */
 void reap_slot(struct keeper *k, uint32_t slot); /* its pidfd is readable: record its end */
 void reap_release(struct keeper *k, pid_t pid); /* acknowledged: let the zombie go */
+bool reap_knows(const struct keeper *k, pid_t pid); /* it is a slot's, or a part's */
 void reap_children(struct keeper *k); /* after SIGCHLD: parts, and soon orphans */
 void reap_orphans_soon(struct keeper *k); /* a child of ours has become one */
 /* At the very end: whatever is a zombie, and what is about to become one: a child that was begun in vain

@@ -106,12 +106,30 @@ static void mark(struct keeper *k, void (*change)(struct pidset *set, pid_t pid)
 	}
 }
 
-static bool is_ours(const struct keeper *k, pid_t pid)
+static bool is_part(const struct keeper *k, pid_t pid)
 {
 	for (int i = 0; i < PART_MAX; i++)
 		if (k->parts[i].pid == pid || k->parts[i].abandoned == pid)
 			return true;
-	return upgrade_is_checker(k, pid) || pidset_has(&known, pid);
+	return upgrade_is_checker(k, pid);
+}
+
+static bool is_ours(const struct keeper *k, pid_t pid)
+{
+	return is_part(k, pid) || pidset_has(&known, pid);
+}
+
+bool reap_knows(const struct keeper *k, pid_t pid)
+{
+	for (uint32_t i = 0; i < k->table.used_max; i++) {
+		const struct link_slot *f = table_facts(&k->table, i);
+
+		if (f->pid == pid && table_name(&k->table, i)[0] && !(f->flags & LINK_FLAG_ADOPTED))
+			return true;
+		if (k->slots[i].order && order_pid(k, i) == pid)
+			return true;
+	}
+	return is_part(k, pid);
 }
 
 static void reap_orphan(struct keeper *k, pid_t pid)

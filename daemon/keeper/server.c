@@ -1,7 +1,9 @@
 /* server.c - forkservers: plans out, children in
  *
  * A forkserver is a slot like any other, plus a link. What it says is checked: a reply must name a
- * slot that was asked of it, and the process it names must be its own child or ours. */
+ * slot that was asked of it, and the process it names must be its own child or ours, and nobody else's
+ * yet. A reply that is none fails what was asked: nothing waits for another. */
+#include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -56,19 +58,6 @@ static int send_now(struct server *s, const struct link_head *h, const struct li
 
 /* ---- what it says ---------------------------------------------------------------------------- */
 
-/* Whether fd is the pidfd of pid: only then does keeping it pin what the number means. */
-static bool is_pidfd_of(int fd, pid_t pid)
-{
-	char path[40], text[1024];
-	const char *p;
-
-	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
-	if (fd_read_file(path, text, sizeof text) < 0)
-		return false;
-	p = strstr(text, "\nPid:");
-	return p && strtol(p + 5, NULL, 10) == pid;
-}
-
 static bool is_answer(const struct server *s, const struct link_message *m, uint32_t state)
 {
 	const struct table *t = &s->keeper->table;
@@ -77,6 +66,20 @@ static bool is_answer(const struct server *s, const struct link_message *m, uint
 	       table_incarnation(t, m->head->slot) == m->head->incarnation &&
 	       table_facts(t, m->head->slot)->server == s->slot &&
 	       table_facts(t, m->head->slot)->state == state;
+}
+
+/* Whether it may be the child that was asked for. Who names the process of another slot, or a part of ours,
+ * would have us signal that. */
+static bool is_new_child(const struct server *s, pid_t pid, int pidfd)
+{
+	const struct keeper *k = s->keeper;
+	struct proc_stat stat;
+
+	if (pid <= 1 || pidinfo_pid(pidfd) != pid || proc_stat(pid, &stat) < 0 ||
+	    reap_knows(k, pid))
+		return false;
+	return stat.ppid == getpid() ||
+	       (s->stays_parent && stat.ppid == table_facts(&k->table, s->slot)->pid);
 }
 
 static struct birth *take_birth(struct server *s, uint32_t slot)
@@ -106,7 +109,7 @@ static void on_begun(struct server *s, const struct link_message *m)
 	struct birth *b;
 
 	if (!is_answer(s, m, LINK_SLOT_SPAWNING) || !f || m->n_fds != 1 ||
-	    !is_pidfd_of(m->fds[0], f->pid))
+	    !is_new_child(s, f->pid, m->fds[0]))
 		return;
 	b = malloc(sizeof *b);
 	if (!b)
@@ -120,20 +123,30 @@ static void on_begun(struct server *s, const struct link_message *m)
 	s->births = b;
 }
 
+static void no_answer(struct server *s, const struct link_message *m)
+{
+	struct keeper *k = s->keeper;
+
+	log_error(table_name(&k->table, s->slot), "its %s for %s is not well formed",
+		  link_type_name(m->head->type), table_name(&k->table, m->head->slot));
+	slot_failed(k, m->head->slot, LINK_STEP_SERVER, EBADMSG);
+}
+
 static void on_forked(struct server *s, const struct link_message *m)
 {
 	struct keeper *k = s->keeper;
 	size_t at = 0;
 	const struct link_forked *f = link_take(m, &at, sizeof *f);
-	struct proc_stat stat;
-	pid_t parent, expected = s->stays_parent ? table_facts(&k->table, s->slot)->pid : getpid();
 
-	if (!is_answer(s, m, LINK_SLOT_SPAWNING) || !f || m->n_fds != 1)
+	if (!is_answer(s, m, LINK_SLOT_SPAWNING))
 		return;
 	k->n_server_spawns--;
 	free_birth(take_birth(s, m->head->slot));
-	parent = is_pidfd_of(m->fds[0], f->pid) && proc_stat(f->pid, &stat) == 0 ? stat.ppid : -1;
-	if (parent != expected && parent != getpid()) {
+	if (!f || m->n_fds != 1) {
+		no_answer(s, m);
+		return;
+	}
+	if (!is_new_child(s, f->pid, m->fds[0])) {
 		log_error(table_name(&k->table, s->slot), "named PID %d, which is not its child",
 			  f->pid);
 		slot_failed(k, m->head->slot, LINK_STEP_SERVER, EBADMSG);
@@ -151,8 +164,13 @@ static void on_failed(struct server *s, const struct link_message *m)
 	struct link_part body = { m->body, m->len };
 	size_t at = 0;
 	const struct link_failed *f = link_take(m, &at, sizeof *f);
+	bool is_whole = f && link_take_str(m, &at);
 
-	if (!f || !link_take_str(m, &at))
+	if (!is_whole && is_answer(s, m, LINK_SLOT_SPAWNING)) {
+		k->n_server_spawns--;
+		no_answer(s, m);
+	}
+	if (!is_whole)
 		return;
 	if (h.slot == LINK_NO_SLOT) { /* its preload */
 		h.slot = s->slot;
@@ -162,8 +180,18 @@ static void on_failed(struct server *s, const struct link_message *m)
 		part_send(&k->parts[PART_SUPERVISOR], &h, &body, 1, NULL, 0);
 		k->n_server_spawns--;
 		free_birth(take_birth(s, h.slot));
-		slot_failed(k, h.slot, f->step, f->err);
+		slot_failed(k, h.slot, f->step < LINK_STEP_MAX ? f->step : LINK_STEP_SERVER,
+			    f->err);
 	}
+}
+
+/* Whether it can tell: it is the parent, and the process has ended. */
+static bool is_end(const struct server *s, uint32_t slot)
+{
+	struct pollfd p = { .fd = s->keeper->slots[slot].on_pidfd.fd, .events = POLLIN };
+
+	return table_facts(&s->keeper->table, slot)->flags & LINK_FLAG_SERVED &&
+	       poll(&p, 1, 0) == 1 && p.revents & POLLIN;
 }
 
 static void on_ended(struct server *s, const struct link_message *m)
@@ -172,8 +200,12 @@ static void on_ended(struct server *s, const struct link_message *m)
 	const struct link_ended *e = link_take(m, &at, sizeof *e);
 	struct rusage usage = { 0 };
 
-	if (!e || !is_answer(s, m, LINK_SLOT_LIVE))
+	if (!e || !is_answer(s, m, LINK_SLOT_LIVE) || !is_end(s, m->head->slot))
 		return;
+	if (!WIFEXITED(e->status) && !WIFSIGNALED(e->status)) {
+		slot_lost(s->keeper, m->head->slot);
+		return;
+	}
 	usage.ru_utime.tv_sec = (time_t)(e->utime_us / 1000000);
 	usage.ru_utime.tv_usec = (suseconds_t)(e->utime_us % 1000000);
 	usage.ru_stime.tv_sec = (time_t)(e->stime_us / 1000000);
