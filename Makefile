@@ -137,8 +137,8 @@ $(B)/flags: FORCE | $(B)
 .PHONY: FORCE
 FORCE:
 
-# Runs on a stack of its own that nobody unwinds, which the address sanitizer cannot follow.
-$(B)/obj/daemon/keeper/spawn_child.o: override CFLAGS += $(if $(SAN),-fno-sanitize=all)
+# Run on a stack of their own that nobody unwinds, which the address sanitizer cannot follow.
+$(B)/obj/daemon/keeper/spawn_child.o $(B)/obj/tests/fuzz/rig_child.o: override CFLAGS += $(if $(SAN),-fno-sanitize=all)
 
 # Holds the text of the interface, which the compiler does not see.
 $(B)/obj/daemon/supervisor/rpc_interface.o: ctl/org.foster.Supervisor.varlink
@@ -163,6 +163,7 @@ $(B)/libfoster.a: $(call objs,$(lib_SRC))
 UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ := $(filter-out %/fuzz_main,$(FUZZ))
+FUZZ_RIG := $(call objs,$(wildcard tests/fuzz/*rig*.c))
 E2E := $(patsubst %.c,$(B)/%,$(wildcard tests/e2e/e2e_*.c tests/fault/fault_*.c))
 E2E_SCRIPTS := $(wildcard tests/e2e/e2e_*.sh tests/fault/fault_*.sh)
 CHILDREN := $(patsubst %.c,$(B)/%,$(wildcard tests/helpers/*.c))
@@ -176,7 +177,11 @@ $(UNIT): $(B)/%: $(B)/obj/%.o $(B)/libfoster.a
 $(FUZZ): $(B)/%: $(B)/obj/%.o $(B)/obj/tests/fuzz/fuzz_main.o $(B)/libfoster.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_ALL)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS_ALL)
+
+# Those that need a whole keeper; the rig stands in the place of spawn.c.
+WITH_RIG := fuzz_request fuzz_server
+$(WITH_RIG:%=$(B)/tests/fuzz/%) $(WITH_RIG:%=$(B)/fuzzers/%): $(FUZZ_RIG)
 
 # End to end, nothing of foster is linked but the shared ground: the tests are a client of their own.
 e2e_SRC := $(filter-out tests/e2e/e2e_%,$(wildcard tests/e2e/*.c))
@@ -255,17 +260,17 @@ demo: $(BINARIES) $(HELPERS) | $(B)/deps-tests-ok ## watch foster at work, in te
 # ---- fuzzing, coverage, speed ------------------------------------------------------------------
 
 .PHONY: fuzz fuzzers
-fuzz: $(B)/deps-tools-ok ## each fuzzer for FUZZ_SECONDS (60), in build-fuzz/
+fuzz: $(B)/deps-tools-ok ## each fuzzer for FUZZ_SECONDS (60), JOBS at a time, in build-fuzz/
 	+$(Q)$(MAKE) --no-print-directory B=build-fuzz CC=clang CFLAGS='-O1 -g' \
 		SAN=fuzzer-no-link,address,undefined fuzzers
-	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run build-fuzz
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_JOBS=$(JOBS) tests/fuzz/run build-fuzz
 
 FUZZERS := $(patsubst $(B)/tests/fuzz/%,$(B)/fuzzers/%,$(FUZZ))
 fuzzers: $(FUZZERS)
 $(FUZZERS): $(B)/fuzzers/%: $(B)/obj/tests/fuzz/%.o $(B)/libfoster.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_ALL)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS_ALL)
 
 .PHONY: cover
 cover: $(B)/deps-tools-ok ## the suite with coverage, in build-cover/: a line a file
