@@ -268,8 +268,11 @@ static int start_checker(struct keeper *k, int state_fd, int output_fd)
 
 	if (spawn(&plan, &result, &fail) < 0)
 		return -fail.err;
-	if (result.pidfd < 0)
+	if (result.pidfd < 0) { /* its end would never be seen: it is an orphan now */
+		kill(result.pid, SIGKILL);
+		close_fd(&result.report_fd);
 		return -ENOSYS;
+	}
 	u->checker = result.pid;
 	u->report_fd = result.report_fd;
 	ev_io_init(&u->on_end, on_checked, result.pidfd, EV_READ);
