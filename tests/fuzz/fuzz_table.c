@@ -241,6 +241,8 @@ static void check_slot(const struct table_left *t, const struct table_left_slot 
 	assert(l->name > begin && l->name < end);
 	assert(strnlen(l->name, (size_t)(end - l->name)) < (size_t)(end - l->name));
 	assert(l->name[0] && strlen(l->name) < TABLE_NAME_BYTES);
+	if (l->name < begin + t->header_bytes + t->header.slots * (size_t)t->header.record_bytes)
+		assert(strlen(l->name) < TABLE_SHORT_BYTES); /* it is in its record */
 	assert(is_sensible(&l->entry.facts));
 }
 

@@ -63,6 +63,7 @@ static struct {
 	enum rig_fate fate;
 	struct rig_child orders[CHILDREN_MAX]; /* what each child does */
 	pid_t children[CHILDREN_MAX];
+	bool is_keepers[CHILDREN_MAX]; /* it has asked for it */
 	unsigned n_children;
 	struct later later[LATER_MAX];
 	unsigned n_later;
@@ -109,7 +110,7 @@ int kill(pid_t pid, int number)
 }
 
 /* As clone(2) of the real one, but for what it runs. A group of its own, as plans with orders ask for. */
-static pid_t make_child(bool exits)
+static pid_t make_child(bool exits, bool is_keepers)
 {
 	static char stacks[CHILDREN_MAX][STACK_BYTES] __attribute__((aligned(16)));
 	sigset_t all, before;
@@ -127,6 +128,7 @@ static pid_t make_child(bool exits)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	assert(pid > 0);
 	(void)setpgid(pid, pid);
+	rig.is_keepers[rig.n_children] = is_keepers;
 	rig.children[rig.n_children++] = pid;
 	if (exits)
 		settle(pid);
@@ -135,7 +137,7 @@ static pid_t make_child(bool exits)
 
 pid_t rig_child(void)
 {
-	return make_child(false);
+	return make_child(false, false);
 }
 
 void rig_kill(pid_t pid)
@@ -253,7 +255,7 @@ int spawn(const struct spawn_plan *plan, struct spawn_result *ret_result,
 	check_plan(plan);
 	if (fate == RIG_FAILS || fate == RIG_FAILS_LATER)
 		return fail_to_spawn(LINK_STEP_EXEC, ENOENT, ret_fail);
-	r.pid = make_child(fate == RIG_EXITS);
+	r.pid = make_child(fate == RIG_EXITS, true);
 	if (r.pid < 0)
 		return fail_to_spawn(LINK_STEP_FORK, errno, ret_fail);
 	if (fate == RIG_CAREFUL || fate == RIG_FAILS_CAREFUL)
@@ -381,6 +383,14 @@ static void check_unused(uint32_t slot)
 	assert(!s->report && !s->server && !s->order);
 }
 
+/* Nobody runs whom the keeper has forgotten. */
+static void check_children(void)
+{
+	for (unsigned i = 0; i < rig.n_children; i++)
+		if (rig.is_keepers[i] && is_running(rig.children[i]))
+			assert(reap_knows(&rig.k, rig.children[i]));
+}
+
 void rig_check(void)
 {
 	unsigned n_asked = 0;
@@ -397,6 +407,7 @@ void rig_check(void)
 		n_asked += f->state == LINK_SLOT_SPAWNING && f->server != LINK_NO_SLOT;
 	}
 	assert(rig.k.n_server_spawns == n_asked);
+	check_children();
 }
 
 /* A later keeper is told every slot in use. */
@@ -667,7 +678,7 @@ static void leave_slots(void)
 	table_name_slot(&t, RIG_LEFT_SPAWNING, "left:spawning");
 	table_write(&t, RIG_LEFT_SPAWNING, 3, &f);
 	f.state = LINK_SLOT_LIVE;
-	f.pid = make_child(false);
+	f.pid = make_child(false, false);
 	pidinfo_identify(-1, f.pid, &who);
 	f.start_ticks = who.start_ticks;
 	table_name_slot(&t, RIG_LEFT_LIVE, "left:live");
