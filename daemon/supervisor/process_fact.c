@@ -66,7 +66,8 @@ static enum backoff_verdict verdict(struct process *p, const struct backoff_end 
 	if (p->supervisor->phase != SUPERVISOR_UP || !p->want_up)
 		return BACKOFF_SETTLED;
 	if (p->went_with_keeper)
-		return p->origin == PROCESS_CLIENT ? BACKOFF_SETTLED : BACKOFF_NOW;
+		return p->origin == PROCESS_FILE || p->origin == PROCESS_SERVER ? BACKOFF_NOW
+										: BACKOFF_SETTLED;
 	return backoff_judge(&p->backoff, &p->def->program->restart, end, ret_delay_ns);
 }
 

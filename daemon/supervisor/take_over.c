@@ -208,6 +208,8 @@ static void resume_ghost(struct process *p)
 	p->removed = true;
 	if (!p->clients)
 		(void)process_ask_stop(p, &foster);
+	if (!process_state_is_up(p->state) && !p->event_queued)
+		process_free(p);
 }
 
 static void go_on(struct supervisor *s)

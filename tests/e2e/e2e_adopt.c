@@ -439,6 +439,23 @@ static void a_clients_daemon_ends_with_its_fosterd(void **state)
 	down(f);
 }
 
+static void one_without_its_definition_is_forgotten(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "");
+	fixture_ctl_is(f, 0, NULL, "", "start", "job", "--", fixture_child(f), "hold");
+	assert_return_code(unlink(fixture_path(f, "run/spool/job")), errno);
+	kill_fosterd(f);
+	fixture_reap_all_but(f, 0);
+	start_again(f);
+	pid_t supervisor = fixture_supervisor(f);
+	fixture_ctl_is(f, 4, NULL, NULL, "poll", "job");
+	fixture_ctl_is(f, 0, NULL, "", "run", "-T", "--", "true");
+	assert_int_equal(fixture_supervisor(f), supervisor);
+	down(f);
+}
+
 static void what_was_begun_by_order_and_asked_for_by_nobody_is_killed(void **state)
 {
 	struct fixture *f = *state;
@@ -752,6 +769,7 @@ int main(void)
 		fixture_test(show_says_what_is_known_of_the_end),
 		fixture_test(daemons_come_back_and_leave_nothing_behind),
 		fixture_test(a_clients_daemon_ends_with_its_fosterd),
+		fixture_test(one_without_its_definition_is_forgotten),
 		fixture_test(what_was_begun_by_order_and_asked_for_by_nobody_is_killed),
 		fixture_test(one_that_was_just_being_started_is_found_by_its_environment),
 		fixture_test(as_the_user_of_its_directory_too),
