@@ -8,7 +8,8 @@
  *   main.c       command line, background, what was inherited
  *   keeper.c     the loop: signals, the order of work in one turn
  *   setup.c      LINK_BOOT: runtime directory, lock, table, control socket, limits, user
- *   parts.c      supervisor and logger: start, watch, replace
+ *   parts.c      supervisor and logger: start, replace
+ *   watchdog.c   the same when they hang
  *   request.c    one function a request
  *   slot.c       a slot's life: spawn, end, acknowledge, report
  *   order.c      standing orders: what to start when the present child of a slot ends
@@ -85,8 +86,10 @@ struct part {
 	struct link *link;
 	ev_io on_readable, on_writable;
 	ev_timer watch; /* nothing: off; first half: has it answered; second half: it hangs */
-	ev_timer restart; /* a delayed start; at the end: the logger's time to drain */
 	ev_timer kill; /* of the abandoned one */
+	ev_timer restart; /* a delayed start */
+	ev_timer last_words; /* its time to finish */
+	bool killed; /* it did not finish in time */
 	bool pinged; /* a PING is unanswered */
 	bool faulty; /* it was killed for what it has sent */
 	bool ready; /* has taken over since it was started… */
@@ -179,8 +182,6 @@ void parts_note(struct keeper *k); /* in the table: there is one now */
 int part_start(struct keeper *k, enum part_id id); /* 0 or -1 (logged; tried again later) */
 void part_ended(struct keeper *k, struct part *p, int status);
 void part_took_over(struct part *p);
-void part_answered(struct part *p); /* PONG */
-void part_expect(struct part *p); /* something was sent or waits: it should answer in time */
 void part_send(struct part *p, const struct link_head *h, const struct link_part *parts, unsigned n,
 	       const int *fds, unsigned n_fds);
 void part_let_go(struct part *p); /* close its link: it exits by itself */
@@ -188,8 +189,13 @@ void part_replace(struct part *p); /* the same; it is killed after a while; then
 void part_resume(struct part *p, pid_t pid, int link_fd); /* it was an earlier program's */
 void part_start_successor(struct part *p);
 void parts_flush(struct keeper *k);
-void parts_start_beat(struct keeper *k); /* systemd's watchdog, if it is enabled */
 void parts_finish(struct keeper *k); /* let both end; the loop ends with them */
+
+/* watchdog.c */
+void watchdog_init(struct part *p);
+void part_expect(struct part *p); /* something was sent or waits: it should answer in time */
+void part_answered(struct part *p); /* PONG */
+void parts_start_beat(struct keeper *k); /* systemd's watchdog, if it is enabled */
 
 /* request.c: one message of the supervisor. */
 void on_request(void *data, const struct link_message *m);

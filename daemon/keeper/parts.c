@@ -1,10 +1,4 @@
-/* parts.c - the supervisor and the logger: started, watched, replaced
- *
- * A part is expected to answer while something of it is due: a message was sent to it, a client
- * waits to be accepted. Half a watchdog interval later it is pinged; when that stays unanswered for
- * the other half it hangs: its link is closed, it gets SIGABRT (for the core), SIGCONT (it may be
- * stopped), SIGKILL two seconds later, and its successor starts at once. Without anything due, no
- * timer runs.
+/* parts.c - the supervisor and the logger: started, replaced (watchdog.c: when they hang)
  *
  * A part that dies is replaced at once. A death speaks against it when it comes before the part has taken
  * over, or by a signal of its own making (SIGSEGV and the like) within a second after; SIGKILL from outside
@@ -13,7 +7,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <systemd/sd-daemon.h>
 
 #include "daemon/base/clock.h"
 #include "daemon/base/fd.h"
@@ -27,8 +20,8 @@
 #define EARLY_DEATHS_MAX 10
 #define EARLY_NS NS_PER_S
 #define SLOW_RESTART_S 10.
-#define ABORT_TO_KILL_S 2.
 #define LAST_WORDS_S 5.
+#define KILL_TO_LEAVE_S 2.
 #define DATAGRAMS_A_TURN 16
 
 static struct link links[PART_MAX];
@@ -88,17 +81,12 @@ static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
 
 /* ---- the end of a part ------------------------------------------------------------------------- */
 
-static void close_link(struct part *p)
+void part_let_go(struct part *p)
 {
 	ev_io_stop(p->keeper->loop, &p->on_readable);
 	ev_io_stop(p->keeper->loop, &p->on_writable);
 	ev_timer_stop(p->keeper->loop, &p->watch);
 	link_done(p->link);
-}
-
-void part_let_go(struct part *p)
-{
-	close_link(p);
 }
 
 static void on_logger_message(void *data, const struct link_message *m)
@@ -148,7 +136,7 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 	if (r <= 0 && r != -EAGAIN) { /* its successor repeats what came to nothing */
 		if (p->pid > 0) /* without its link it is of no use */
 			kill(p->pid, SIGKILL);
-		close_link(p); /* after the signal: its end of file would mean that we are gone */
+		part_let_go(p); /* after the signal: its end of file would mean that we are gone */
 		p->faulty = r < 0;
 	}
 }
@@ -187,6 +175,8 @@ void part_start_successor(struct part *p)
 {
 	struct keeper *k = p->keeper;
 
+	if (k->finishing)
+		return;
 	if (p->early_deaths < EARLY_DEATHS_MAX) {
 		part_start(k, id_of(p));
 		return;
@@ -219,9 +209,10 @@ void part_ended(struct keeper *k, struct part *p, int status)
 
 	p->pid = 0;
 	ev_timer_stop(k->loop, &p->restart);
+	ev_timer_stop(k->loop, &p->last_words);
 	if (p->link->fd >= 0 && !k->finishing)
 		(void)receive(p, -1); /* complete requests that it had sent are carried out */
-	close_link(p);
+	part_let_go(p);
 	if (k->finishing) {
 		break_when_alone(k);
 		return;
@@ -244,8 +235,29 @@ void part_ended(struct keeper *k, struct part *p, int status)
 	part_start_successor(p);
 }
 
+/* It was told to finish, and has had its time. A file system that does not answer can keep even a killed
+ * one (aside.h of the supervisor): at the end, not us; a successor waits for it, as two may never read from
+ * one pipe. */
+static void on_last_words(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct part *p = w->data;
+
+	(void)revents;
+	if (!p->killed) {
+		log_warning(p->name, "does not end, killing it");
+		p->killed = true;
+		kill(p->pid, SIGKILL);
+		ev_timer_set(w, KILL_TO_LEAVE_S, 0.);
+		ev_timer_start(loop, w);
+	} else if (p->keeper->finishing) {
+		log_error(p->name, "PID %d cannot be killed, it is left behind", p->pid);
+		p->pid = 0;
+		break_when_alone(p->keeper);
+	}
+}
+
 /* End of file on its link tells a part to finish: the logger drains every pipe first. Who takes too
- * long is killed (on_restart()). */
+ * long is killed. */
 void part_replace(struct part *p)
 {
 	static const struct link_head dismissal = { .type = LINK_FINISH };
@@ -255,10 +267,13 @@ void part_replace(struct part *p)
 		(void)link_send(p->link, &dismissal, NULL, 0, NULL, 0);
 	if (p->link->fd >= 0)
 		(void)link_flush(p->link);
-	close_link(p);
+	part_let_go(p);
 	ev_timer_stop(k->loop, &p->restart);
-	ev_timer_set(&p->restart, LAST_WORDS_S, 0.);
-	ev_timer_start(k->loop, &p->restart);
+	if (p->pid <= 0)
+		return;
+	ev_timer_stop(k->loop, &p->last_words);
+	ev_timer_set(&p->last_words, LAST_WORDS_S, 0.);
+	ev_timer_start(k->loop, &p->last_words);
 }
 
 void parts_finish(struct keeper *k)
@@ -268,137 +283,12 @@ void parts_finish(struct keeper *k)
 	break_when_alone(k);
 }
 
-/* ---- the watch ---------------------------------------------------------------------------------- */
-
-void part_expect(struct part *p)
-{
-	if (p->pid > 0 && p->keeper->watchdog_ms && !ev_is_active(&p->watch)) {
-		ev_timer_set(&p->watch, p->keeper->watchdog_ms / 2000., 0.);
-		ev_timer_start(p->keeper->loop, &p->watch);
-	}
-}
-
 void part_took_over(struct part *p)
 {
 	if (p->ready)
 		return;
 	p->ready = true;
 	p->ready_ns = clock_boot_ns();
-}
-
-void part_answered(struct part *p)
-{
-	p->pinged = false;
-	if (id_of(p) == PART_LOGGER)
-		part_took_over(p);
-	ev_timer_stop(p->keeper->loop, &p->watch);
-	if (id_of(p) == PART_SUPERVISOR && ev_is_active(&p->keeper->beat))
-		notify("WATCHDOG=1");
-}
-
-static void send_ping(struct part *p)
-{
-	struct link_head h = { .type = LINK_PING };
-
-	p->pinged = true;
-	(void)link_send(p->link, &h, NULL, 0, NULL, 0);
-	(void)link_flush(p->link);
-}
-
-static void on_beat(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	struct part *p = &((struct keeper *)w->data)->parts[PART_SUPERVISOR];
-
-	(void)loop;
-	(void)revents;
-	if (p->pid > 0 && p->link->fd >= 0 && !p->pinged) {
-		part_expect(p);
-		send_ping(p);
-	}
-}
-
-/* Fed at each half of WatchdogSec=, and only by an answer of the supervisor. */
-void parts_start_beat(struct keeper *k)
-{
-	uint64_t usec;
-
-	if (sd_watchdog_enabled(0, &usec) <= 0)
-		return;
-	ev_timer_init(&k->beat, on_beat, (double)usec / 2e6, (double)usec / 2e6);
-	k->beat.data = k;
-	ev_timer_start(k->loop, &k->beat);
-}
-
-static void replace_hung(struct part *p)
-{
-	log_error(p->name, "has not answered for %u ms, replacing it", p->keeper->watchdog_ms);
-	kill(p->pid, id_of(p) == PART_LOGGER ? SIGKILL : SIGABRT);
-	close_link(p); /* after the signal, as above */
-	if (id_of(p) == PART_LOGGER)
-		return; /* two may never read from one pipe: its end starts the next */
-	kill(p->pid, SIGCONT);
-	if (p->abandoned) /* the one before it has had its two seconds */
-		kill(p->abandoned, SIGKILL);
-	p->abandoned = p->pid;
-	ev_timer_stop(p->keeper->loop, &p->kill);
-	ev_timer_set(&p->kill, ABORT_TO_KILL_S, 0.);
-	ev_timer_start(p->keeper->loop, &p->kill);
-	p->pid = 0;
-	p->early_deaths = p->ready ? 0 : p->early_deaths + 1;
-	if (!p->keeper->finishing)
-		part_start_successor(p);
-}
-
-static void on_kill(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	struct part *p = w->data;
-
-	(void)loop;
-	(void)revents;
-	if (p->abandoned)
-		kill(p->abandoned, SIGKILL);
-}
-
-static void on_watch(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	struct part *p = w->data;
-
-	(void)revents;
-	if (p->pinged) {
-		replace_hung(p);
-		return;
-	}
-	send_ping(p);
-	ev_timer_set(w, p->keeper->watchdog_ms / 2000., 0.);
-	ev_timer_start(loop, w);
-}
-
-/* A file system that does not answer can keep even a killed one (aside.h of the supervisor): not us. */
-static void kill_at_the_end(struct ev_loop *loop, struct part *p)
-{
-	if (p->abandoned == p->pid) {
-		log_error(p->name, "PID %d cannot be killed, it is left behind", p->pid);
-		p->pid = 0;
-		break_when_alone(p->keeper);
-		return;
-	}
-	p->abandoned = p->pid;
-	kill(p->pid, SIGKILL);
-	ev_timer_set(&p->restart, ABORT_TO_KILL_S, 0.);
-	ev_timer_start(loop, &p->restart);
-}
-
-/* Two waits share this timer: a part's last words at the end (then kill it), and a part that is down
- * because it could not be started or died too often (then start it). */
-static void on_restart(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	struct part *p = w->data;
-
-	(void)revents;
-	if (p->pid > 0)
-		kill_at_the_end(loop, p);
-	else if (!p->keeper->finishing)
-		part_start(p->keeper, id_of(p));
 }
 
 /* ---- starting ------------------------------------------------------------------------------------ */
@@ -506,7 +396,7 @@ int part_start(struct keeper *k, enum part_id id)
 		ev_timer_start(k->loop, &p->restart);
 		return -1;
 	}
-	p->ready = p->pinged = p->faulty = false;
+	p->ready = p->pinged = p->faulty = p->killed = false;
 	ev_io_set(&p->on_readable, ours, EV_READ);
 	ev_io_set(&p->on_writable, ours, EV_WRITE);
 	ev_io_start(k->loop, &p->on_readable);
@@ -525,6 +415,16 @@ void part_resume(struct part *p, pid_t pid, int link_fd)
 		link_init(p->link, link_fd);
 }
 
+/* A delayed start: it could not be started, or died too often. */
+static void on_restart(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct part *p = w->data;
+
+	(void)loop;
+	(void)revents;
+	part_start(p->keeper, id_of(p));
+}
+
 void parts_init(struct keeper *k)
 {
 	static const char *const names[PART_MAX] = { "supervisor", "logger" };
@@ -540,10 +440,10 @@ void parts_init(struct keeper *k)
 		p->link->fd = -1;
 		ev_io_init(&p->on_readable, on_readable, -1, EV_READ);
 		ev_io_init(&p->on_writable, on_writable, -1, EV_WRITE);
-		ev_timer_init(&p->watch, on_watch, 0., 0.);
 		ev_timer_init(&p->restart, on_restart, 0., 0.);
-		ev_timer_init(&p->kill, on_kill, 0., 0.);
+		ev_timer_init(&p->last_words, on_last_words, 0., 0.);
 		p->on_readable.data = p->on_writable.data = p;
-		p->watch.data = p->restart.data = p->kill.data = p;
+		p->restart.data = p->last_words.data = p;
+		watchdog_init(p);
 	}
 }

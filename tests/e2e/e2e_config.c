@@ -262,9 +262,7 @@ static void usr1_writes_the_table_to_the_log(void **state)
 
 	fixture_up(f, "[program:in-the-table]\nautostart = false\n" HOLD);
 	fixture_kill(f->fosterd, SIGUSR1);
-	for (int i = 0; i < 500 && !strstr(fixture_file(f, "log"), "in-the-table"); i++)
-		usleep(10000);
-	assert_contains(fixture_file(f, "log"), "in-the-table");
+	fixture_until_file(f, "log", "in-the-table");
 	fixture_down(f);
 }
 

@@ -213,9 +213,7 @@ static void a_short_life_that_no_supervisor_has_seen_is_one(void **state)
 	assert_int_equal(varlink_send(&f->calls, "Start", json_pack("{s:[s]}", "names", "x"), false,
 				      NULL, 0),
 			 0);
-	while (!strstr(fixture_file(f, "log"),
-		       "x: STARTING")) /* said after it was asked of the keeper */
-		usleep(1000);
+	fixture_until_file(f, "log", "x: STARTING"); /* said after it was asked of the keeper */
 	fixture_kill(supervisor, SIGKILL);
 	fixture_kill(f->fosterd, SIGCONT);
 	fixture_new_supervisor(f, supervisor);

@@ -12,6 +12,7 @@
 
 #include "daemon/base/mem.h"
 #include "tests/e2e/fixture.h"
+#include "tests/e2e/hangfs.h"
 
 #define HOLD "command = @child@ hold\nstartsecs = 0\n"
 
@@ -360,8 +361,7 @@ static void one_that_says_nothing_is_given_ten_seconds(void **state)
 	fixture_start(f, "[program:x]\n" HOLD, "x");
 	script(f, "mute", "#!/bin/sh\nexec sleep 1000\n");
 	fixture_ctl_start(f, &r, "upgrade", "--binary", fixture_path(f, "mute"));
-	while (!strstr(fixture_file(f, "log"), "is about to be upgraded"))
-		usleep(1000);
+	fixture_until_file(f, "log", "is about to be upgraded");
 	fixture_ctl_is(f, 1, "", "fosterctl: not upgraded: another upgrade is under way\n",
 		       "upgrade");
 	fixture_ctl_is(f, 0, NULL, "", "restart", "x"); /* all goes on meanwhile */
@@ -420,6 +420,46 @@ static void the_same_id_is_the_same_upgrade(void **state)
 	fixture_down(f);
 }
 
+static bool has_open(struct fixture *f, pid_t pid, const char *path)
+{
+	for (int fd = 0; fd < 64; fd++) {
+		char target[512] = "";
+
+		(void)!readlink(fixture_format(f, "/proc/%d/fd/%d", (int)pid, fd), target,
+				sizeof target - 1);
+		if (strcmp(target, path) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A killed process stays in the kernel as long as the file that it has open cannot be closed. Its
+ * successor comes after it, also when it was waited for in vain for as long as at a shutdown. The last
+ * test: this process stays in another mount namespace. */
+static void a_logger_that_cannot_end_gets_its_successor_when_it_has_ended(void **state)
+{
+	struct fixture *f = *state;
+	pid_t server, logger;
+
+	assert_return_code(mkdir(fixture_path(f, "fs"), 0755), errno);
+	server = hangfs_start(fixture_path(f, "fs"));
+	if (server < 0)
+		fixture_skip("FUSE cannot be had here");
+	fixture_up(f, "[program:x]\nstartsecs = 0\nstdout_logfile = @dir@/fs/" HANGFS_FILE
+		      "\nstdout_logfile_maxbytes = 0\ncommand = @child@ print text hold\n");
+	fixture_settle(f, "x", "RUNNING");
+	logger = fixture_logger(f);
+	while (!has_open(f, logger, fixture_path(f, "fs/" HANGFS_FILE)))
+		usleep(1000);
+	upgrade(f);
+	fixture_until_file(f, "log", "logger: does not end, killing it");
+	sleep(3); /* at a shutdown it would be left behind by now */
+	assert_int_equal(fixture_logger(f), logger);
+	fixture_reap(f, server);
+	fixture_new_logger(f, logger);
+	fixture_down(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -436,6 +476,7 @@ int main(void)
 		fixture_test(one_that_says_nothing_is_given_ten_seconds),
 		fixture_test(a_failed_execve_changes_nothing),
 		fixture_test(the_same_id_is_the_same_upgrade),
+		fixture_test(a_logger_that_cannot_end_gets_its_successor_when_it_has_ended),
 	};
 
 	return fixture_run(tests);

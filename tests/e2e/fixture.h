@@ -208,6 +208,7 @@ void fixture_expect_silence(struct fixture *f, struct fifo *fifo); /* nothing is
 
 /* The content of DIR/NAME, "" when there is none. */
 const char *fixture_file(struct fixture *f, const char *name);
+void fixture_until_file(struct fixture *f, const char *name, const char *text); /* text is in it */
 void fixture_write_file(struct fixture *f, const char *name, const char *text);
 
 /* Send a signal; pid must be one process. */

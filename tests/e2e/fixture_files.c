@@ -122,6 +122,17 @@ const char *fixture_file(struct fixture *f, const char *name)
 	return text ? text : "";
 }
 
+void fixture_until_file(struct fixture *f, const char *name, const char *text)
+{
+	uint64_t deadline = clock_boot_ns() + FIXTURE_DEADLINE_MS * NS_PER_MS;
+
+	while (!strstr(fixture_file(f, name), text)) {
+		if (clock_boot_ns() > deadline)
+			fixture_fail(f, "never in %s: %s", name, text);
+		usleep(1000);
+	}
+}
+
 void fixture_write_file(struct fixture *f, const char *name, const char *text)
 {
 	assert_int_equal(fd_replace_file(fixture_path(f, "%s", name), text, strlen(text), 0644), 0);

@@ -1,4 +1,4 @@
-/* hangfs.h - a file system with one file that can be opened, and never be closed
+/* hangfs.h - a file system with one file that can be opened and written, and never be closed
  *
  * Whoever closes it waits for an answer that does not come, as long as the server lives: what any user can
  * have by FUSE. It is mounted in a mount namespace of this process', which is left with it.
