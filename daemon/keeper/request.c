@@ -189,9 +189,7 @@ static int on_finish(struct keeper *k, const struct link_message *m)
 	const struct link_finish *f = link_take(m, &at, sizeof *f);
 
 	table_finish(&k->table);
-	k->finishing = true;
-	k->exit_status = f ? f->status : 1;
-	parts_finish(k);
+	keeper_exit(k, f ? f->status : 1);
 	return 0;
 }
 

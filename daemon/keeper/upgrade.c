@@ -160,20 +160,23 @@ static void execute(struct keeper *k)
 
 void upgrade_turn(struct keeper *k)
 {
-	if (upgrade_lets_go(k) && is_quiet(k))
+	if (upgrade_lets_go(k) && !k->finishing && is_quiet(k))
 		execute(k);
 }
 
 static void leave(struct keeper *k)
 {
 	struct upgrade *u = k->upgrade;
+	struct part *supervisor = &k->parts[PART_SUPERVISOR];
 
 	u->state = UPGRADE_LEAVING;
 	ev_timer_set(&u->patience, LEAVE_S, 0.);
 	ev_timer_start(k->loop, &u->patience);
-	if (k->parts[PART_SUPERVISOR].pid)
-		kill(k->parts[PART_SUPERVISOR].pid, SIGKILL);
-	ev_timer_stop(k->loop, &k->parts[PART_SUPERVISOR].restart);
+	if (supervisor->pid)
+		kill(supervisor->pid, SIGKILL);
+	if (supervisor->abandoned) /* its two seconds would end with us */
+		kill(supervisor->abandoned, SIGKILL);
+	ev_timer_stop(k->loop, &supervisor->restart);
 }
 
 /* ---- checking ------------------------------------------------------------------------------------ */
