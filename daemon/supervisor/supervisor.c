@@ -282,6 +282,13 @@ static bool stop_our_own(struct supervisor *s)
 	return any;
 }
 
+static void log_who_runs_on(const struct supervisor *s)
+{
+	for (const struct process *p = s->processes; p; p = p->by_name.next)
+		if (is_people_s(p) && p->pid > 0 && process_state_is_alive(p->state))
+			log_info(process_name(p), "runs on, PID %d", p->pid);
+}
+
 static void finish(struct supervisor *s)
 {
 	struct link_head h = { .type = LINK_FINISH };
@@ -289,6 +296,7 @@ static void finish(struct supervisor *s)
 	struct link_part part = { &f, sizeof f };
 
 	s->phase = SUPERVISOR_GONE;
+	log_who_runs_on(s);
 	methods_stop(s);
 	keeper_send(s, &h, &part, 1, NULL, 0);
 }

@@ -225,6 +225,18 @@ static void go_on(struct supervisor *s)
 	}
 }
 
+/* But those that are about to end, as their keeper did. */
+static void log_adopted(const struct supervisor *s)
+{
+	for (size_t i = 0; i < s->n_snapshot; i++) {
+		const struct snapshot_entry *e = &s->snapshot[i];
+
+		if (e->process && e->facts.state == LINK_SLOT_LIVE &&
+		    !(e->facts.flags & LINK_FLAG_DIES))
+			log_info(e->name, "adopted, PID %d", e->facts.pid);
+	}
+}
+
 void take_over(struct supervisor *s)
 {
 	for (size_t i = 0; i < s->n_snapshot; i++) /* all must exist before any is looked at */
@@ -244,8 +256,10 @@ void take_over(struct supervisor *s)
 		forget_orders(s);
 	}
 	go_on(s);
-	if (s->keeper.adopted && !s->resumed)
+	if (s->keeper.adopted && !s->resumed) {
+		log_adopted(s);
 		call_shutdown_off(s);
+	}
 	keeper_send_all_logs(s); /* the logger may be as new as we are */
 	free_snapshot(s);
 }

@@ -143,6 +143,8 @@ static void survivors_are_polled_waited_for_and_counted(void **state)
 		kill_fosterd(f);
 		start_again(f);
 		assert_int_equal(fixture_pid(f, "free"), pid);
+		assert_contains(fixture_file(f, "log"),
+				fixture_format(f, "free: adopted, PID %d", (int)pid));
 		fixture_ctl_is(f, 0, "running\n", "", "poll", "free");
 		assert_true(json_is_true(json_object_get(fixture_show(f, "free"), "adopted")));
 	}
@@ -573,6 +575,9 @@ static void after_a_shutdown_only_what_runs_is_there(void **state)
 	fixture_ctl_is(f, 0, "secret\n", "", "tail", "done");
 	pid_t pid = fixture_settle(f, "free", "RUNNING");
 	leave(f);
+	assert_contains(fixture_file(f, "log"),
+			fixture_format(f, "free: runs on, PID %d", (int)pid));
+	assert_lacks(fixture_file(f, "log"), "tied: runs on");
 	start_again(f);
 	assert_int_equal(fixture_pid(f, "free"), pid);
 	assert_string_equal(fixture_state(f, "tied"), "STOPPED");
