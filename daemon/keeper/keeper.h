@@ -194,6 +194,7 @@ void parts_finish(struct keeper *k); /* let both end; the loop ends with them */
 /* watchdog.c */
 void watchdog_init(struct part *p);
 void part_expect(struct part *p); /* something was sent or waits: it should answer in time */
+void part_look_if_stopped(struct part *p); /* SIGCHLD has come */
 void part_answered(struct part *p); /* PONG */
 void parts_start_beat(struct keeper *k); /* systemd's watchdog, if it is enabled */
 

@@ -206,6 +206,7 @@ void reap_children(struct keeper *k)
 
 		if (p->pid > 0 && waitpid(p->pid, &status, WNOHANG) == p->pid)
 			part_ended(k, p, status);
+		part_look_if_stopped(p);
 		if (p->abandoned > 0 && waitpid(p->abandoned, NULL, WNOHANG) == p->abandoned)
 			p->abandoned = 0;
 	}

@@ -4,8 +4,12 @@
  * waits to be accepted. Half a watchdog interval later it is pinged; when that stays unanswered for
  * the other half it hangs: it gets SIGABRT (for the core), SIGCONT (it may be stopped), SIGKILL two
  * seconds later; its link is closed, and its successor starts at once. A logger gets SIGKILL, and its
- * successor waits for its end: two may never read from one pipe. Without anything due, no timer runs. */
+ * successor waits for its end: two may never read from one pipe. Without anything due, no timer runs.
+ *
+ * One that is stopped (SIGSTOP, a debugger) is expected to answer from then on, whatever is due: its timers
+ * stand still, and what waits in the log pipes is not seen by the keeper. */
 #include <signal.h>
+#include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 
 #include "daemon/base/log.h"
@@ -20,10 +24,19 @@ static bool is_logger(const struct part *p)
 
 void part_expect(struct part *p)
 {
-	if (p->pid > 0 && p->keeper->watchdog_ms && !ev_is_active(&p->watch)) {
+	if (p->pid > 0 && p->link->fd >= 0 && p->keeper->watchdog_ms && !ev_is_active(&p->watch)) {
 		ev_timer_set(&p->watch, p->keeper->watchdog_ms / 2000., 0.);
 		ev_timer_start(p->keeper->loop, &p->watch);
 	}
+}
+
+/* SIGCHLD tells of a stop, too. */
+void part_look_if_stopped(struct part *p)
+{
+	siginfo_t si = { 0 };
+
+	if (p->pid > 0 && waitid(P_PID, (id_t)p->pid, &si, WSTOPPED | WNOHANG) == 0 && si.si_pid)
+		part_expect(p);
 }
 
 void part_answered(struct part *p)

@@ -61,6 +61,25 @@ static void a_logger_that_hangs_is_replaced_and_loses_no_line(void **state)
 			"logger: has not answered for 200 ms, replacing it");
 }
 
+/* Nothing is asked of it, and what waits in its pipes is not seen by the keeper. */
+static void a_part_that_is_stopped_while_idle_is_replaced(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "[foster]\nwatchdog = 0.2\n");
+	pid_t logger = fixture_logger(f), supervisor = fixture_supervisor(f);
+	fixture_until_asleep(f, f->fosterd); /* nothing is due any more */
+	fixture_kill(logger, SIGSTOP);
+	fixture_until_file(f, "log", "logger: has not answered for 200 ms");
+	fixture_new_logger(f, logger);
+	fixture_until_asleep(f, f->fosterd);
+	fixture_kill(supervisor, SIGSTOP);
+	fixture_until_file(f, "log", "supervisor: has not answered for 200 ms");
+	fixture_reconnect(f);
+	fixture_new_supervisor(f, supervisor);
+	fixture_down(f);
+}
+
 /* Stopped for longer than the watchdog allows, and awake again when it is replaced. */
 static void a_supervisor_that_wakes_while_it_is_replaced_harms_nobody(void **state)
 {
@@ -129,6 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		fixture_test(a_keeper_that_is_stopped_goes_on_and_has_missed_nothing),
 		fixture_test(a_logger_that_hangs_is_replaced_and_loses_no_line),
+		fixture_test(a_part_that_is_stopped_while_idle_is_replaced),
 		fixture_test(a_supervisor_that_wakes_while_it_is_replaced_harms_nobody),
 		fixture_test(a_forkserver_that_hangs_holds_up_its_own_only),
 	};
