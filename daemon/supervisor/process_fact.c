@@ -112,6 +112,18 @@ static void judge(struct process *p)
 	}
 }
 
+/* What came while it was not yet known to have executed. */
+static void send_due_signal(struct process *p)
+{
+	bool kill = p->kill_due;
+
+	if (!p->kill_due && !p->signal_due)
+		return;
+	p->signal_due = p->kill_due = false;
+	process_act(p, kill ? PROCESS_ACT_KILL : PROCESS_ACT_TERM);
+	process_send_note(p);
+}
+
 static void on_live(struct process *p, const struct link_slot *f)
 {
 	double startsecs = p->def->program->restart.startsecs;
@@ -122,11 +134,7 @@ static void on_live(struct process *p, const struct link_slot *f)
 	p->pid = f->pid;
 	p->started_ns = f->spawned_ns;
 	process_close_given(p);
-	if (p->kill_due)
-		process_send_signal(p, SIGKILL, LINK_SCOPE_PROCESS);
-	else if (p->signal_due)
-		process_act(p, PROCESS_ACT_TERM);
-	p->signal_due = p->kill_due = false;
+	send_due_signal(p);
 	if (p->state == PROCESS_STARTING && startsecs <= 0)
 		process_handle(p, PROCESS_EV_UP);
 	else if (p->state == PROCESS_STARTING)
@@ -302,16 +310,22 @@ void process_presume_running(struct process *p, pid_t pid)
 	p->instance = env_instance_of(pid);
 }
 
+/* Whether that it has executed is news: the keeper knew it, and our predecessor had not done what follows. */
+static bool has_just_executed(const struct process *p, const struct link_slot *f)
+{
+	if (f->state != LINK_SLOT_LIVE)
+		return false;
+	return !process_state_is_alive(p->state) || p->signal_due || p->kill_due ||
+	       (p->state == PROCESS_STARTING && !p->deadline_ns);
+}
+
 void process_resumed(struct process *p, uint64_t incarnation, const struct link_slot *f)
 {
-	bool has_process = f->state == LINK_SLOT_LIVE || f->state == LINK_SLOT_ENDED ||
-			   f->state == LINK_SLOT_SPAWNING;
-
 	p->supervisor->any_parents |= p->parent_name != NULL;
 	p->incarnation = incarnation;
 	p->logs_sent = p->incarnation != 0;
 	take_flags(p, f);
-	if (has_process && f->state != LINK_SLOT_SPAWNING) {
+	if (f->state == LINK_SLOT_LIVE || f->state == LINK_SLOT_ENDED) {
 		p->pid = f->pid;
 		p->executed = true;
 		p->started_ns = f->spawned_ns;
@@ -321,19 +335,13 @@ void process_resumed(struct process *p, uint64_t incarnation, const struct link_
 	if (!p->pid && p->state != PROCESS_STARTING)
 		process_set_reason(p, words_of_end(p));
 	resume_timer(p);
-	if (f->state == LINK_SLOT_LIVE && p->state == PROCESS_STARTING && !p->deadline_ns) {
+	if (has_just_executed(p, f)) {
+		if (!process_state_is_alive(p->state)) /* the note had not yet followed */
+			*(enum process_state *)&p->state = PROCESS_STARTING;
 		p->executed = false;
 		on_live(p, f);
-	}
-	if (has_process || f->state == LINK_SLOT_FAILED) {
-		if (!process_state_is_alive(p->state) && f->state == LINK_SLOT_LIVE) {
-			/* the keeper had spawned it, the note had not yet followed */
-			*(enum process_state *)&p->state = PROCESS_STARTING;
-			p->executed = false;
-			on_live(p, f);
-		} else {
-			process_fact(p, incarnation, f);
-		}
+	} else if (f->state != LINK_SLOT_EMPTY) {
+		process_fact(p, incarnation, f);
 	} else {
 		go_on(p);
 	}

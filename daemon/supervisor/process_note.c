@@ -18,6 +18,11 @@ enum note_flag {
 	NOTE_CLIENTS = 128
 };
 
+enum note_due { /* as soon as it has executed */
+	NOTE_SIGNAL_DUE = 1,
+	NOTE_KILL_DUE = 2
+};
+
 struct note {
 	uint8_t version, state, flags, end_kind;
 	uint8_t asker_kind, step;
@@ -27,7 +32,7 @@ struct note {
 	uint32_t asker_uid, asker_pid;
 	uint64_t window_ns, deadline_ns, started_ns, stopped_ns;
 	uint64_t instance, next_instance, session;
-	uint32_t utime_ms, stime_ms, maxrss_kb, reserved;
+	uint32_t utime_ms, stime_ms, maxrss_kb, due;
 };
 
 static_assert(sizeof(struct note) <= LINK_NOTE_BYTES, "a note fits its slot");
@@ -69,6 +74,7 @@ void process_note_write(const struct process *p, struct link_note *note)
 		.utime_ms = (uint32_t)at_most(p->end.utime_us / 1000, UINT32_MAX),
 		.stime_ms = (uint32_t)at_most(p->end.stime_us / 1000, UINT32_MAX),
 		.maxrss_kb = (uint32_t)at_most(p->end.maxrss_kb, UINT32_MAX),
+		.due = (p->signal_due ? NOTE_SIGNAL_DUE : 0U) | (p->kill_due ? NOTE_KILL_DUE : 0U),
 	};
 
 	memset(note, 0, sizeof *note);
@@ -113,6 +119,8 @@ bool process_note_read(struct process *p, const struct link_note *note)
 	p->stopped_ns = n.stopped_ns;
 	p->instance = n.instance;
 	p->next_instance = n.next_instance;
+	p->signal_due = n.due & NOTE_SIGNAL_DUE;
+	p->kill_due = n.due & NOTE_KILL_DUE;
 	p->supervisor->n_orders += n.next_instance != 0;
 	session = n.session ? session_find(p->supervisor, n.session) : NULL;
 	if (session)

@@ -222,6 +222,39 @@ static void a_short_life_that_no_supervisor_has_seen_is_one(void **state)
 	fixture_down(f);
 }
 
+static void ask(struct varlink *v, const char *method, const char *name)
+{
+	assert_int_equal(
+		varlink_send(v, method, json_pack("{s:[s]}", "names", name), false, NULL, 0), 0);
+}
+
+/* Asked for and not yet executed when it is to stop: whoever hears that it has executed sends the signal. */
+static void a_stop_goes_on_with_the_next_supervisor(void **state)
+{
+	static const char *const methods[] = { "Stop", "Terminate" };
+	struct fixture *f = *state;
+
+	fixture_up(f, "[program:x]\nautostart = false\nstopwaitsecs = 1000\n" HOLD);
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
+		struct varlink other = { .fd = -1 };
+		pid_t supervisor = supervisor_now(f);
+
+		assert_int_equal(varlink_open(&other, f->socket), 0);
+		fixture_kill(f->fosterd, SIGSTOP);
+		ask(&f->calls, "Start", "x");
+		fixture_expect(f, "x", "STARTING");
+		ask(&other, methods[i], "x");
+		fixture_expect(f, "x", "STOPPING");
+		fixture_kill(supervisor, SIGKILL);
+		fixture_kill(f->fosterd, SIGCONT);
+		fixture_new_supervisor(f, supervisor);
+		fixture_reconnect(f);
+		fixture_settle(f, "x", "STOPPED");
+		varlink_close(&other);
+	}
+	fixture_down(f);
+}
+
 static void a_kept_configuration_that_is_damaged_is_read_anew(void **state)
 {
 	struct fixture *f = *state;
@@ -399,6 +432,7 @@ int main(void)
 		fixture_test(a_start_of_many_goes_on_with_the_next_supervisor),
 		fixture_test(it_is_known_why_something_does_not_run),
 		fixture_test(a_short_life_that_no_supervisor_has_seen_is_one),
+		fixture_test(a_stop_goes_on_with_the_next_supervisor),
 		fixture_test(a_kept_configuration_that_is_damaged_is_read_anew),
 		fixture_test(a_shutdown_goes_on_when_the_supervisor_is_killed),
 		fixture_test(an_update_goes_on_when_the_supervisor_is_killed),

@@ -59,6 +59,8 @@ static void assert_same_flags(const struct process *a, const struct process *b)
 	assert_int_equal(a->session_is_parent, b->session_is_parent);
 	assert_int_equal(a->transient, b->transient);
 	assert_int_equal(a->clients, b->clients);
+	assert_int_equal(a->signal_due, b->signal_due);
+	assert_int_equal(a->kill_due, b->kill_due);
 }
 
 static void assert_same(const struct process *a, const struct process *b)
@@ -141,8 +143,9 @@ static void every_kind_of_end_and_asker_comes_back(void **state)
 static void each_flag_comes_back_alone(void **state)
 {
 	struct process *x = process_find(*state, "x");
-	bool *const flags[] = { &x->want_up, &x->wait_parent,	    &x->told,	   &x->escalate,
-				&x->removed, &x->session_is_parent, &x->transient, &x->clients };
+	bool *const flags[] = { &x->want_up,	&x->wait_parent,       &x->told,      &x->escalate,
+				&x->removed,	&x->session_is_parent, &x->transient, &x->clients,
+				&x->signal_due, &x->kill_due };
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
 		*flags[i] = true;
