@@ -281,10 +281,11 @@ static bool was_to_restart(const struct process *p)
 	       !returncode_is_expected(p->end.status, program->exitcodes);
 }
 
-/* Without a process, what was under way when our predecessor died goes on. */
+/* Without a living process, what was under way when our predecessor died goes on; a shutdown decides
+ * otherwise. */
 static void go_on(struct process *p)
 {
-	bool start = p->want_up && !p->wait_parent;
+	bool start = p->want_up && !p->wait_parent && !p->supervisor->keeper.leaving;
 
 	if (p->state == PROCESS_STARTING)
 		process_act(p, PROCESS_ACT_SPAWN); /* was decided, never asked for */
@@ -340,9 +341,9 @@ void process_resumed(struct process *p, uint64_t incarnation, const struct link_
 			*(enum process_state *)&p->state = PROCESS_STARTING;
 		p->executed = false;
 		on_live(p, f);
-	} else if (f->state != LINK_SLOT_EMPTY) {
-		process_fact(p, incarnation, f);
 	} else {
-		go_on(p);
+		if (f->state == LINK_SLOT_EMPTY || !process_state_is_alive(p->state))
+			go_on(p); /* first: the end of one that is to start again is let go by its spawn */
+		process_fact(p, incarnation, f);
 	}
 }

@@ -255,6 +255,36 @@ static void a_stop_goes_on_with_the_next_supervisor(void **state)
 	fixture_down(f);
 }
 
+/* Stopped at once, they are too many for the link to the keeper, who reads nothing: of most only the end
+ * has been told when the supervisor dies. */
+static void restarts_of_many_go_on_with_the_next_supervisor(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+	pid_t pids[1000];
+
+	fixture_up(f,
+		   "[foster]\nwatchdog = 0\n"
+		   "[program:x]\nnumprocs = 1000\nprocess_name = x%(process_num)d\nstartsecs = 0\n"
+		   "autorestart = true\ncommand = @child@ say @dir@/said %%p hold\n");
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
+		pids[i] = (pid_t)atoi(fixture_line(f, said));
+	pid_t supervisor = fixture_supervisor(f);
+	fixture_kill(supervisor, SIGSTOP);
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
+		fixture_kill(pids[i], SIGKILL);
+	fixture_until_asleep(f, f->fosterd);
+	fixture_kill(f->fosterd, SIGSTOP);
+	fixture_kill(supervisor, SIGCONT);
+	fixture_until_asleep(f, supervisor);
+	fixture_kill(supervisor, SIGKILL);
+	fixture_kill(f->fosterd, SIGCONT);
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
+		(void)fixture_line(f, said);
+	fixture_new_supervisor(f, supervisor);
+	fixture_down(f);
+}
+
 static void a_kept_configuration_that_is_damaged_is_read_anew(void **state)
 {
 	struct fixture *f = *state;
@@ -433,6 +463,7 @@ int main(void)
 		fixture_test(it_is_known_why_something_does_not_run),
 		fixture_test(a_short_life_that_no_supervisor_has_seen_is_one),
 		fixture_test(a_stop_goes_on_with_the_next_supervisor),
+		fixture_test(restarts_of_many_go_on_with_the_next_supervisor),
 		fixture_test(a_kept_configuration_that_is_damaged_is_read_anew),
 		fixture_test(a_shutdown_goes_on_when_the_supervisor_is_killed),
 		fixture_test(an_update_goes_on_when_the_supervisor_is_killed),
