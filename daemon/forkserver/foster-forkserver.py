@@ -341,7 +341,8 @@ class Server:
         self.wants_spare = True
         self.starting = []  # CALL children whose word was not yet looked for
         self.waiting = []  # children that get leave when the keeper has been told
-        self.nofile = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.nofile = None  # our own RLIMIT_NOFILE, once all is loaded
+        self.fork_errno = 0  # of the last fork that failed
         self.threaded = None  # the module that started a thread
         self.wakeup = -1  # readable when a signal has come
 
@@ -360,6 +361,12 @@ class Server:
             if self.threaded is None and count_threads() > 1:
                 self.threaded = module
         return True
+
+    def raise_fd_limit(self):
+        """A pidfd of each child is ours. What they get is in their plans."""
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        self.nofile = hard, hard
+        resource.setrlimit(resource.RLIMIT_NOFILE, self.nofile)
 
     def hello(self):
         self.link.say(HELLO, (NO_SLOT, 0), TWO.pack(VERSION, 1))
@@ -428,7 +435,7 @@ class Server:
             return mine
         self.spare, self.wants_spare = None, True
         if not child:
-            self.fail(key, STEP_FORK, errno.EAGAIN, "")
+            self.fail(key, STEP_FORK, self.fork_errno, "")
             return None
         child.key = key
         flags, child.way = peek(data, fds)
@@ -472,6 +479,7 @@ class Server:
             pid = os.fork()
         except OSError as e:
             close_all(ends)
+            self.fork_errno = e.errno
             print("foster-forkserver.py: cannot fork:", e, file=sys.stderr, flush=True)
             return None, None
         if pid == 0:
@@ -829,6 +837,7 @@ def main(modules):
     gc.collect()
     gc.disable()
     gc.freeze()
+    server.raise_fd_limit()
     server.hello()
     try:
         mine = server.serve()

@@ -1,7 +1,9 @@
 #include "daemon/forkserver/serve.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -45,6 +47,28 @@ static int flush(struct server *s)
 	return r;
 }
 
+static void keep_spare(struct server *s)
+{
+	s->spare = fcntl(s->link.fd, F_DUPFD_CLOEXEC, 64); /* where the link's copies are, too */
+}
+
+/* The link copies what it is to send. Where no copy can be had any more, those before it go out and are
+ * closed, and this one takes the place that was kept. */
+static int send_with_spare(struct server *s, const struct link_head *h,
+			   const struct link_part *parts, unsigned n_parts, const int *fds,
+			   unsigned n_fds)
+{
+	int r = flush(s);
+
+	close_fd(&s->spare);
+	if (r == 0)
+		r = link_send(&s->link, h, parts, n_parts, fds, n_fds);
+	if (r == 0)
+		r = flush(s);
+	keep_spare(s);
+	return r;
+}
+
 static void send_message(struct server *s, const struct link_head *h, const struct link_part *parts,
 			 unsigned n_parts, const int *fds, unsigned n_fds)
 {
@@ -52,6 +76,8 @@ static void send_message(struct server *s, const struct link_head *h, const stru
 
 	while ((r = link_send(&s->link, h, parts, n_parts, fds, n_fds)) == -EAGAIN)
 		wait_for(s->link.fd, POLLOUT);
+	if (r == -EMFILE || r == -ENFILE)
+		r = send_with_spare(s, h, parts, n_parts, fds, n_fds);
 	if (r < 0)
 		log_error("forkserver", "cannot tell the keeper %s: %s", link_type_name(h->type),
 			  strerror(-r));
@@ -205,9 +231,9 @@ _Noreturn static void give_up(int channel, enum link_step step, int err, const c
 }
 
 /* The keeper learns of us from ourselves: when our server dies before it has answered, the keeper ends us;
- * when it cannot be told, it has done with our server, and we give up. What the server has yet to send
- * lies in its own link, which is not touched: we may be on its memory. */
-static bool tell_begun(const struct asked *a)
+ * when it cannot be told, we give up. What the server has yet to send lies in its own link, which is not
+ * touched: we may be on its memory. 0 or -errno. */
+static int tell_begun(const struct asked *a)
 {
 	struct link_forked forked = { .pid = (int32_t)getpid() };
 	struct link_head h = { .type = LINK_BEGUN, .slot = a->slot, .incarnation = a->incarnation };
@@ -216,15 +242,15 @@ static bool tell_begun(const struct asked *a)
 	struct link l;
 	int r;
 
-	if (pidfd < 0) /* it cannot be given one: as it was before there were any */
-		return true;
+	if (pidfd < 0)
+		return -errno;
 	link_init(&l, a->link_fd);
 	r = link_send(&l, &h, &part, 1, &pidfd, 1);
 	while (r == 0 && (r = link_flush(&l)) == -EAGAIN) {
 		wait_for(a->link_fd, POLLOUT);
 		r = 0;
 	}
-	return r == 0;
+	return r;
 }
 
 /* Go on only when the keeper has been told of us. */
@@ -253,10 +279,11 @@ _Noreturn static void run_entry(const struct plan *p, int channel)
 
 _Noreturn static void be_copy(const struct plan *p, const struct asked *a, int channel)
 {
+	int r = p->path[0] ? tell_begun(a) : 0;
 	enum link_step step;
 
-	if (p->path[0] && !tell_begun(a))
-		_exit(127);
+	if (r < 0)
+		give_up(channel, LINK_STEP_SERVER, -r, "");
 	step = child_set_up(p, a->keeper, channel);
 	if (!step && p->path[0])
 		step = child_execute(p);
@@ -274,9 +301,12 @@ struct borrower {
 static int be_borrower(void *data)
 {
 	struct borrower *b = data;
+	int r = tell_begun(&b->asked);
 
-	if (!tell_begun(&b->asked))
+	if (r < 0) {
+		b->failed = (struct link_failed){ LINK_STEP_SERVER, -r };
 		_exit(127);
+	}
 	b->failed.step = child_set_up(b->plan, b->asked.keeper, -1);
 	if (!b->failed.step)
 		b->failed.step = child_execute(b->plan);
@@ -352,9 +382,12 @@ static void on_spawn(struct server *s, const struct link_message *m)
 		return;
 	if (last) /* another may be asked for: so this has ended */
 		forget(s, last);
-	r = plan_read(m, environ, &p);
-	if (r < 0 || (r = reserve(s)) < 0) {
-		refuse(s, m->head, LINK_STEP_SERVER, -r, "the plan cannot be read");
+	r = reserve(s);
+	if (r == 0)
+		r = plan_read(m, environ, &p);
+	if (r < 0) {
+		refuse(s, m->head, LINK_STEP_SERVER, -r,
+		       r == -EPROTO ? "the plan cannot be read" : "");
 		return;
 	}
 	if (may_borrow(&p))
@@ -478,10 +511,23 @@ static int turn(struct server *s)
 	return r;
 }
 
+/* One a child is ours, as long as it may be asked for again; what children get is in their plans. */
+static void raise_fd_limit(void)
+{
+	struct rlimit nofile;
+
+	if (getrlimit(RLIMIT_NOFILE, &nofile) < 0)
+		return;
+	nofile.rlim_cur = nofile.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &nofile);
+}
+
 int serve(struct server *s)
 {
 	int r;
 
+	raise_fd_limit();
+	keep_spare(s);
 	do
 		r = turn(s);
 	while (r > 0);
@@ -495,5 +541,6 @@ void serve_done(struct server *s)
 	while (s->n_children)
 		forget(s, &s->children[0]);
 	free(s->children);
+	close_fd(&s->spare);
 	link_done(&s->link);
 }

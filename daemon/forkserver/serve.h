@@ -32,6 +32,7 @@ struct serve_child {
 struct server {
 	struct link link;
 	pid_t keeper; /* who must be our parent */
+	int spare; /* a descriptor that makes room for an answer's when there are no more; -1: none */
 	const char *threaded; /* the preload that started a thread, NULL: none did */
 	struct serve_child *children; /* the latest of each slot */
 	size_t n_children, capacity;

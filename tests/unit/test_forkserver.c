@@ -9,6 +9,7 @@
 
 #define NOBODY 65534
 #define STOPPED 64998 /* of no other process */
+#define FEW_FDS 100 /* more than the 64 below which no copy lies: base/link.c */
 
 static const char *const sh_paths[] = { "/no/such/directory/sh", "/bin/sh", NULL };
 static const char *const sleep_paths[] = { "/bin/sleep", NULL };
@@ -207,6 +208,67 @@ static void a_child_drops_to_its_user(void **state)
 	assert_string_equal(rig_status(child->pid, "Gid"), "4\t4\t4\t4");
 	assert_string_equal(rig_status(child->pid, "Groups"), "4 65534 ");
 	assert_string_equal(rig_status(child->pid, "NoNewPrivs"), "1");
+	(void)rig_kill(r, child);
+	rig_end(r);
+}
+
+/* FORKED or FAILED: something always comes. */
+static const struct rig_answer *answer_to(struct rig *r, const struct rig_plan *p)
+{
+	struct rig_answer *a;
+
+	rig_ask(r, p);
+	while (!(a = rig_find(r, LINK_FORKED, p->slot)) && !(a = rig_find(r, LINK_FAILED, p->slot)))
+		rig_receive(r, "no answer came");
+	a->taken = true;
+	return a;
+}
+
+static void who_is_one_too_many_is_told_and_every_other_runs(void **state)
+{
+	struct rig *r = rig_begin(RIG_NATIVE);
+	const struct rlimit few = { FEW_FDS, FEW_FDS };
+	const struct rig_answer *all[FEW_FDS];
+	struct rig_plan p = sleeper(0);
+	unsigned n = 0;
+
+	(void)state;
+	p.flags = LINK_SPAWN_LOCAL;
+	assert_return_code(prlimit(r->pid, RLIMIT_NOFILE, &few, NULL), errno);
+	do {
+		p.slot = n;
+		all[n] = answer_to(r, &p);
+	} while (all[n++]->type == LINK_FORKED);
+	assert_int_equal(all[--n]->err, EMFILE);
+	for (unsigned i = 0; i < n; i++)
+		assert_string_equal(link_of(all[i]->pid, "exe"),
+				    realpath("/bin/sleep", (char[4096]){ 0 }));
+	while (n > FEW_FDS / 2)
+		(void)rig_kill(r, all[--n]);
+	p.slot = n; /* its next life finds room where this one was */
+	p.incarnation = 2;
+	all[n++] = rig_start(r, &p);
+	while (n)
+		(void)rig_kill(r, all[--n]);
+	rig_end(r);
+}
+
+static void a_server_takes_all_descriptors_that_it_may_have(void **state)
+{
+	struct rlimit ours, few, its;
+
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &ours), errno);
+	few = (struct rlimit){ ours.rlim_max / 2, ours.rlim_max };
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &few), errno);
+	struct rig *r = rig_begin(kind_of(state));
+	struct rig_plan p = sleeper(1);
+	p.nofile = 77; /* which is not for its children */
+	const struct rig_answer *child = rig_start(r, &p);
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &ours), errno);
+	assert_return_code(prlimit(r->pid, RLIMIT_NOFILE, NULL, &its), errno);
+	assert_int_equal(its.rlim_cur, ours.rlim_max);
+	assert_return_code(prlimit(child->pid, RLIMIT_NOFILE, NULL, &its), errno);
+	assert_int_equal(its.rlim_cur, 77);
 	(void)rig_kill(r, child);
 	rig_end(r);
 }
@@ -963,14 +1025,12 @@ static void a_server_killed_at_any_moment_has_run_nothing_untold(void **state)
 	assert_true(ran > 0);
 }
 
-static void a_killed_spare_is_no_loss(void **state)
+/* Wait for the spare and kill it; another is made when something has been asked for. */
+static void kill_spare(struct rig *r)
 {
-	struct rig *r = python_with("def main(): return 4\n");
-	auto_buf struct buf out = { 0 };
 	char path[64], text[64] = "";
 	uint64_t deadline = clock_boot_ns() + 10 * NS_PER_S;
 
-	(void)state;
 	(void)snprintf(path, sizeof path, "/proc/%d/task/%d/children", r->pid, r->pid);
 	while (!atoi(text) && clock_boot_ns() < deadline)
 		assert_true(fd_read_file(path, text, sizeof text) >= 0);
@@ -978,8 +1038,34 @@ static void a_killed_spare_is_no_loss(void **state)
 	assert_int_equal(kill(atoi(text), SIGKILL), 0);
 	while (state_of(atoi(text)) && clock_boot_ns() < deadline)
 		usleep(1000);
+}
+
+static void a_killed_spare_is_no_loss(void **state)
+{
+	struct rig *r = python_with("def main(): return 4\n");
+	auto_buf struct buf out = { 0 };
+
+	(void)state;
+	kill_spare(r);
 	assert_int_equal(WEXITSTATUS(run_entry(r, 1, "service:main", &out)), 4);
 	assert_int_equal(WEXITSTATUS(run_entry(r, 2, "service:main", &out)), 4);
+	rig_end(r);
+}
+
+static void a_python_server_that_cannot_fork_says_why(void **state)
+{
+	struct rig *r = rig_begin(RIG_PYTHON);
+	struct rig_plan p = sleeper(1);
+	struct rlimit its;
+
+	(void)state;
+	kill_spare(r);
+	assert_return_code(prlimit(r->pid, RLIMIT_NOFILE, NULL, &its), errno);
+	its.rlim_cur = (rlim_t)fds_of(r->pid) + 3; /* those of the plan have room, no others */
+	assert_return_code(prlimit(r->pid, RLIMIT_NOFILE, &its, NULL), errno);
+	const struct rig_answer *failed = rig_fail(r, &p);
+	assert_int_equal(failed->step, LINK_STEP_FORK);
+	assert_int_equal(failed->err, EMFILE);
 	rig_end(r);
 }
 
@@ -1034,6 +1120,9 @@ int main(void)
 		ONE(what_executes_says_first_that_it_is_there, native),
 		ONE(what_executes_says_first_that_it_is_there, python), /* perl need not */
 		ALL(a_child_drops_to_its_user),
+		OWN(who_is_one_too_many_is_told_and_every_other_runs),
+		ONE(a_server_takes_all_descriptors_that_it_may_have, native),
+		ONE(a_server_takes_all_descriptors_that_it_may_have, python),
 		OWN(no_child_that_becomes_another_borrows_memory),
 		ALL(a_terminal_becomes_the_controlling_one),
 		ALL(a_missing_program_is_told_with_step_and_errno),
@@ -1068,6 +1157,7 @@ int main(void)
 		OWN(no_entry_runs_that_the_keeper_has_not_heard_of),
 		OWN(a_server_killed_at_any_moment_has_run_nothing_untold),
 		OWN(a_killed_spare_is_no_loss),
+		OWN(a_python_server_that_cannot_fork_says_why),
 		OWN(an_idle_python_server_sleeps),
 	};
 
