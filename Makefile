@@ -5,7 +5,7 @@
 #   CC= CFLAGS= LDFLAGS=    yours are kept; ours are added
 #   PREFIX= SYSCONFDIR= RUNDIR= DESTDIR=   for install
 #   JOBS=2                  how many compilers, and how many tests, at a time
-#   TESTS=                  run these test programs only (names or patterns: e2e_start test_conf*)
+#   TESTS=                  run these test programs, or fuzzers, only (names or patterns: e2e_start test_conf*)
 #   V=1                     show the commands
 
 PREFIX ?= /usr/local
@@ -223,9 +223,10 @@ $(B)/stage.ok: $(BINARIES) $(HELPERS) $(wildcard packaging/* packaging/*/*) $(EX
 	+$(Q)$(MAKE) --no-print-directory DESTDIR=$(abspath $(B))/stage install
 	$(Q)touch $@
 
-# $(TESTS) chooses among the programs by name, with or without a pattern.
-ALL_TESTS = $(E2E_SCRIPTS) $(E2E) $(UNIT) $(FUZZ)
-CHOSEN = $(if $(TESTS),$(foreach t,$(TESTS),$(filter $(subst *,%,%/$(t)) $(subst *,%,%/$(t).sh),$(ALL_TESTS))),$(ALL_TESTS))
+# $(TESTS) chooses among the programs by name, with or without a pattern of one *.
+name_of = $(notdir $(1)) $(basename $(notdir $(1)))
+chosen = $(if $(TESTS),$(foreach p,$(1),$(if $(filter $(subst *,%,$(TESTS)),$(call name_of,$(p))),$(p))),$(1))
+CHOSEN = $(call chosen,$(E2E_SCRIPTS) $(E2E) $(UNIT) $(FUZZ))
 RUN = BUILD=$(abspath $(B)) tests/run -j $(JOBS)
 
 .PHONY: check unit e2e
@@ -260,13 +261,14 @@ demo: $(BINARIES) $(HELPERS) | $(B)/deps-tests-ok ## watch foster at work, in te
 # ---- fuzzing, coverage, speed ------------------------------------------------------------------
 
 .PHONY: fuzz fuzzers
-fuzz: $(B)/deps-tools-ok ## each fuzzer for FUZZ_SECONDS (60), JOBS at a time, in build-fuzz/
+fuzz: $(B)/deps-tools-ok ## each fuzzer (or TESTS) for FUZZ_SECONDS (60), JOBS at a time, in build-fuzz/
 	+$(Q)$(MAKE) --no-print-directory B=build-fuzz CC=clang CFLAGS='-O1 -g' \
 		SAN=fuzzer-no-link,address,undefined fuzzers
-	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_JOBS=$(JOBS) tests/fuzz/run build-fuzz
+	$(Q)FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_JOBS=$(JOBS) tests/fuzz/run build-fuzz \
+		$(notdir $(call chosen,$(FUZZ)))
 
 FUZZERS := $(patsubst $(B)/tests/fuzz/%,$(B)/fuzzers/%,$(FUZZ))
-fuzzers: $(FUZZERS)
+fuzzers: $(call chosen,$(FUZZERS))
 $(FUZZERS): $(B)/fuzzers/%: $(B)/obj/tests/fuzz/%.o $(B)/libfoster.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
