@@ -18,6 +18,7 @@
 #include "daemon/base/mem.h"
 
 #define FILE_BYTES_MAX ((size_t)256 << 20)
+#define NAMED_CHILDREN_MAX 256
 
 static int open_input(const struct run *r)
 {
@@ -208,6 +209,19 @@ size_t run_children_of(pid_t pid, pid_t *pids, size_t max)
 	}
 	closedir(dir);
 	return n;
+}
+
+pid_t run_child_named(pid_t parent, const char *name, pid_t but)
+{
+	pid_t pids[NAMED_CHILDREN_MAX];
+	size_t n = run_children_of(parent, pids, NAMED_CHILDREN_MAX);
+	char found[32];
+
+	for (size_t i = 0; i < n; i++)
+		if (pids[i] != but && run_name_of(pids[i], found, sizeof found) == 0 &&
+		    strncmp(found, name, strlen(name)) == 0 && run_alive(pids[i]))
+			return pids[i];
+	return 0;
 }
 
 long run_status_kb(pid_t pid, const char *key)

@@ -53,6 +53,10 @@ char run_state_of(pid_t pid); /* 'R', 'S', 'Z', …; 0 */
 bool run_alive(pid_t pid); /* there is such a process, and it is no zombie */
 int run_name_of(pid_t pid, char *name, size_t size); /* comm; 0 or -errno */
 
+/* A child of parent, other than `but`, that lives and whose comm (15 bytes at most) begins with name.
+ * 0: there is none. */
+pid_t run_child_named(pid_t parent, const char *name, pid_t but);
+
 /* How long pid, which waits in epoll_wait(2), will sleep at most: its timeout in ms, where endless is
  * less than 0. 0 when it is not in there; -errno in *ret_err when /proc/PID/syscall cannot be read. */
 long run_sleep_ms(pid_t pid, int *ret_err);

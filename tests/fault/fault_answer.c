@@ -8,7 +8,6 @@
 #include "tests/e2e/fixture.h"
 
 #define ROUNDS 50
-#define CHILDREN_MAX 64
 #define SUCCESSORS 20
 #define DEFINE_US 4000
 
@@ -32,17 +31,10 @@ static void who_was_told_that_it_is_done_finds_it_done(void **state)
 
 static pid_t find_supervisor(struct fixture *f, pid_t but)
 {
-	pid_t pids[CHILDREN_MAX];
-	size_t n = run_children_of(f->fosterd, pids, CHILDREN_MAX);
-	char name[32];
-
-	for (size_t i = 0; i < n; i++)
-		if (pids[i] != but && run_name_of(pids[i], name, sizeof name) == 0 &&
-		    strcmp(name, "foster-supervis") == 0 && run_alive(pids[i]))
-			return pids[i];
-	return 0;
+	return run_child_named(f->fosterd, "foster-supervis", but);
 }
 
+/* As early as may be. */
 static pid_t new_supervisor(struct fixture *f, pid_t old)
 {
 	uint64_t deadline = clock_boot_ns() + FIXTURE_DEADLINE_MS * NS_PER_MS;
@@ -90,7 +82,7 @@ static void what_is_defined_anew_is_what_runs(void **state)
 
 		fixture_ctl_start(f, &start, "start", "x", "--", fixture_child(f), "exit", status);
 		usleep((useconds_t)(i * 7919 % DEFINE_US));
-		kill(supervisor, SIGKILL);
+		fixture_kill(supervisor, SIGKILL);
 		fixture_check(f, fixture_finish(f, &start), 0, NULL, "");
 		fixture_ctl_is(f, i, "", "", "wait", "x");
 	}

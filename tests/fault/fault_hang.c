@@ -102,19 +102,6 @@ static void a_supervisor_that_wakes_while_it_is_replaced_harms_nobody(void **sta
 	assert_contains(fixture_file(f, "log"), "supervisor: has not answered for 100 ms");
 }
 
-static pid_t forkserver_of(struct fixture *f)
-{
-	pid_t pids[16];
-	size_t n = run_children_of(f->fosterd, pids, ARRAY_SIZE(pids));
-	char name[32] = "";
-
-	for (size_t i = 0; i < n; i++)
-		if (run_name_of(pids[i], name, sizeof name) == 0 &&
-		    strncmp(name, "foster-forks", 12) == 0)
-			return pids[i];
-	fixture_fail(f, "no forkserver runs");
-}
-
 static void a_forkserver_that_hangs_holds_up_its_own_only(void **state)
 {
 	struct fixture *f = *state;
@@ -124,7 +111,7 @@ static void a_forkserver_that_hangs_holds_up_its_own_only(void **state)
 			      "[program:a]\nstart_method = forkserver\n" HOLD
 			      "[program:b]\nstart_method = forkserver\n" HOLD "[program:x]\n" HOLD,
 			      "a");
-	pid_t server = forkserver_of(f);
+	pid_t server = run_child_named(f->fosterd, "foster-forkserv", 0);
 
 	fixture_kill(server, SIGSTOP);
 	fixture_ctl_start(f, &start, "start", "b");

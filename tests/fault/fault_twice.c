@@ -12,7 +12,6 @@
 #include "tests/fault/soak/page.h"
 
 #define ROUNDS 40
-#define CHILDREN_MAX 64
 #define WITHIN_US 4000
 
 static struct page *map_page(struct fixture *f)
@@ -28,14 +27,10 @@ static struct page *map_page(struct fixture *f)
 
 static void kill_forkserver(struct fixture *f, const char *name)
 {
-	pid_t pids[CHILDREN_MAX];
-	size_t n = run_children_of(f->fosterd, pids, CHILDREN_MAX);
-	char found[32];
+	pid_t pid = run_child_named(f->fosterd, name, 0);
 
-	for (size_t i = 0; i < n; i++)
-		if (run_name_of(pids[i], found, sizeof found) == 0 &&
-		    strncmp(found, name, strlen(name)) == 0)
-			kill(pids[i], SIGKILL);
+	if (pid) /* none: the next is just to be started */
+		kill(pid, SIGKILL);
 }
 
 /* One starts it, the other kills who is to make it: at any moment of the making. The lock of its page

@@ -10,7 +10,6 @@
 #include "tests/fault/soak/checker.h"
 
 #define WITHIN_US 12000
-#define CHILDREN_MAX 256
 
 /* A victim is told by the name of its process, of which the kernel keeps 15 bytes. */
 static const struct fault {
@@ -36,20 +35,6 @@ static const struct fault *choose(struct soak *k)
 	for (const struct fault *f = faults;; at -= f++->weight)
 		if (at < f->weight)
 			return f;
-}
-
-/* One of the keeper's children with that name: it may have several, when one was just replaced. */
-static pid_t find(struct soak *k, const char *name)
-{
-	pid_t pids[CHILDREN_MAX];
-	size_t n = run_children_of(k->f->fosterd, pids, CHILDREN_MAX);
-	char found[32];
-
-	for (size_t i = 0; i < n; i++)
-		if (run_name_of(pids[i], found, sizeof found) == 0 &&
-		    strncmp(found, name, strlen(name)) == 0 && run_alive(pids[i]))
-			return pids[i];
-	return 0;
 }
 
 static unsigned count(const char *log, const char *words)
@@ -78,7 +63,7 @@ void fault_strike(struct soak *k)
 	pid_t pid;
 
 	usleep(delay_us);
-	pid = find(k, f->victim);
+	pid = run_child_named(k->f->fosterd, f->victim, 0);
 	if (pid == 0 || kill(pid, f->signal) < 0)
 		return; /* it is just being replaced, or was not needed yet */
 	soak_note(k, "%s %d gets signal %d", f->victim, (int)pid, f->signal);
