@@ -83,8 +83,9 @@ int fixture_open_notify(struct fixture *f)
 int fixture_setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
+	const char *asan_options = getenv("ASAN_OPTIONS");
 
-	if (!f)
+	if (!f || (asan_options && !(f->asan_options = strdup(asan_options))))
 		return -1;
 	*state = f;
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -151,8 +152,20 @@ static bool sanitizer_spoke(struct fixture *f)
 	return false;
 }
 
+/* Nothing that a test has set for what it started is there for the next one. */
+static void restore_environment(struct fixture *f)
+{
+	fixture_preload(f, NULL);
+	if (f->asan_options)
+		setenv("ASAN_OPTIONS", f->asan_options, 1);
+	else
+		unsetenv("ASAN_OPTIONS");
+	free(f->asan_options);
+}
+
 static void free_fixture(struct fixture *f)
 {
+	restore_environment(f);
 	varlink_close(&f->calls);
 	varlink_close(&f->events);
 	close_fd(&f->notify);
@@ -176,6 +189,7 @@ int fixture_teardown(void **state)
 
 	if (f->fosterd) {
 		kill(f->fosterd, SIGTERM);
+		kill(f->fosterd, SIGCONT); /* if the test has stopped it */
 		int err = run_wait(f->fosterd, FIXTURE_DEADLINE_MS, &status);
 		if (err < 0)
 			printf("# fosterd did not end: %s\n", strerror(-err));

@@ -68,6 +68,7 @@ struct fixture {
 	json_t *kept; /* replies, owned for the test */
 	struct fifo fifos[4];
 	struct arena arena;
+	char *asan_options; /* of the environment, before the test */
 };
 
 /* cmocka's setup and teardown. The teardown ends fosterd if it still runs (fixture_down()), says its
@@ -191,8 +192,15 @@ void fixture_check(struct fixture *f, struct result r, int status, const char *o
 
 const char *fixture_child(struct fixture *f); /* path of tests/helpers/child */
 
-/* Let whatever is started from here on load an object of tests/helpers/shared first; NULL: no more. */
+/* Let whatever is started from here on load an object of tests/helpers/shared first; NULL, or the
+ * teardown: no more. */
 void fixture_preload(struct fixture *f, const char *object);
+
+/* An option of the address sanitizer's, for whatever is started from here on to the teardown. */
+void fixture_asan_option(struct fixture *f, const char *option);
+
+/* Into a mount namespace of the test program's own, to stay; skips the test where that may not be. */
+void fixture_own_mounts(void);
 
 /* DIR/ and the formatted name. */
 const char *fixture_path(struct fixture *f, const char *format, ...)
@@ -210,6 +218,9 @@ void fixture_expect_silence(struct fixture *f, struct fifo *fifo); /* nothing is
 const char *fixture_file(struct fixture *f, const char *name);
 void fixture_until_file(struct fixture *f, const char *name, const char *text); /* text is in it */
 void fixture_write_file(struct fixture *f, const char *name, const char *text);
+
+/* Wait until fosterd's log has these words. */
+void fixture_until_logged(struct fixture *f, const char *words);
 
 /* Send a signal; pid must be one process. */
 void fixture_kill(pid_t pid, int number);

@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -49,6 +51,13 @@ const char *fixture_child(struct fixture *f)
 	return fixture_format(f, "%s/tests/helpers/child", f->build);
 }
 
+void fixture_asan_option(struct fixture *f, const char *option)
+{
+	const char *others = getenv("ASAN_OPTIONS");
+
+	setenv("ASAN_OPTIONS", fixture_format(f, "%s:%s", others ? others : "", option), 1);
+}
+
 /* A sanitizer would rather be first itself, and need not. */
 void fixture_preload(struct fixture *f, const char *object)
 {
@@ -57,7 +66,13 @@ void fixture_preload(struct fixture *f, const char *object)
 		return;
 	}
 	setenv("LD_PRELOAD", fixture_format(f, "%s/tests/helpers/shared/%s", f->build, object), 1);
-	setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+	fixture_asan_option(f, "verify_asan_link_order=0");
+}
+
+void fixture_own_mounts(void)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		fixture_skip("needs the right to mount");
 }
 
 struct fifo *fixture_fifo(struct fixture *f, const char *name)
@@ -136,6 +151,17 @@ void fixture_until_file(struct fixture *f, const char *name, const char *text)
 void fixture_write_file(struct fixture *f, const char *name, const char *text)
 {
 	assert_int_equal(fd_replace_file(fixture_path(f, "%s", name), text, strlen(text), 0644), 0);
+}
+
+void fixture_until_logged(struct fixture *f, const char *words)
+{
+	uint64_t deadline = clock_boot_ns() + FIXTURE_DEADLINE_MS * NS_PER_MS;
+
+	while (!strstr(fixture_file(f, "log"), words)) {
+		if (clock_boot_ns() > deadline)
+			fixture_fail(f, "never logged: %s", words);
+		usleep(5000);
+	}
 }
 
 void fixture_kill(pid_t pid, int number)

@@ -4,7 +4,8 @@
  * an error, or exit with a word and be replaced; they do not crash. A command that succeeded has done what
  * it says, one that failed said why in a line, and the same command, with memory again, works.
  *
- * Of all calls, some are taken, other ones for each command; with FAULT_ALL=1 every one. */
+ * Of all calls, some are taken, other ones for each command; with FAULT_ALL=1 every one. FAULT_COMMAND= is a
+ * pattern of the commands to carry out. */
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -54,12 +55,6 @@ static void preload(struct fixture *f, const char *program)
 	snprintf(memory->program, sizeof memory->program, "%s", program);
 	setenv(FAILMALLOC_FILE, path, 1);
 	fixture_preload(f, "failmalloc.so");
-}
-
-static void preload_no_more(struct fixture *f)
-{
-	fixture_preload(f, NULL);
-	unsetenv(FAILMALLOC_FILE);
 }
 
 /* Let the calls first to last fail, counted from now. */
@@ -253,14 +248,12 @@ static void say_in_config(struct fixture *f, const char *more)
 
 static void kill_forkservers(struct fixture *f)
 {
-	pid_t pids[CHILDREN_MAX];
-	size_t n = run_children_of(f->fosterd, pids, CHILDREN_MAX);
+	pid_t pid;
 
-	for (size_t i = 0; i < n; i++)
-		if (is_forkserver(pids[i])) {
-			kill(pids[i], SIGKILL);
-			fixture_until_dead(f, pids[i]);
-		}
+	while ((pid = run_child_named(f->fosterd, "foster-forkserv", 0))) {
+		kill(pid, SIGKILL);
+		fixture_until_dead(f, pid);
+	}
 }
 
 static void prepare(struct fixture *f, const struct command *c)
@@ -400,7 +393,7 @@ static void while_commands_are_carried_out(struct fixture *f, const char *progra
 	up = fixture_fifo(f, "up");
 	preload(f, program);
 	fixture_up(f, config);
-	preload_no_more(f);
+	fixture_preload(f, NULL);
 	pid_t keep = fixture_settle(f, "keep", "RUNNING");
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
@@ -474,7 +467,6 @@ static void while_it_begins(struct fixture *f, const char *program)
 		printf("# boot without memory at call %" PRIu64 " of %" PRIu64 "\n", i, n);
 		boot(f, i);
 	}
-	preload_no_more(f);
 }
 
 static void a_keeper_begins_or_says_why_not(void **state)
@@ -509,7 +501,7 @@ static void every_call_of_the_next_supervisor_may_fail(void **state)
 	up = fixture_fifo(f, "up");
 	preload(f, "foster-supervisor");
 	fixture_up(f, config);
-	preload_no_more(f);
+	fixture_preload(f, NULL);
 	fixture_ctl_is(f, 0, NULL, "", "start", "x");
 	fixture_ctl_is(f, 0, NULL, "", "start", "job", "--", fixture_child(f), "hold");
 	keep = fixture_settle(f, "keep", "RUNNING");
@@ -536,7 +528,7 @@ static void begin_with(struct fixture *f, const char *program, const char *text)
 {
 	preload(f, program);
 	fixture_up(f, text);
-	preload_no_more(f);
+	fixture_preload(f, NULL);
 }
 
 static void a_keeper_with_no_memory_at_all_replaces_its_parts(void **state)

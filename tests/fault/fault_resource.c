@@ -5,7 +5,6 @@
  * while they run. */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +14,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/base/clock.h"
 #include "daemon/base/mem.h"
 #include "tests/e2e/fixture.h"
 
@@ -49,17 +47,6 @@ static void limit_softly(struct fixture *f, pid_t pid, int resource, rlim_t now)
 		      set_soft_limit(pid, resource, now) < 0);
 	assert_int_equal(run_wait(helper, FIXTURE_DEADLINE_MS, &status), 0);
 	assert_int_equal(status, 0);
-}
-
-static void until_logged(struct fixture *f, const char *words)
-{
-	uint64_t deadline = clock_boot_ns() + FIXTURE_DEADLINE_MS * NS_PER_MS;
-
-	while (!strstr(fixture_file(f, "log"), words)) {
-		if (clock_boot_ns() > deadline)
-			fixture_fail(f, "never logged: %s", words);
-		usleep(5000);
-	}
 }
 
 /* ---- no more processes --------------------------------------------------------------------- */
@@ -100,8 +87,8 @@ static void parts_that_die_while_fork_is_refused_come_back_later(void **state)
 	limit_softly(f, f->fosterd, RLIMIT_NPROC, 0);
 	fixture_kill(logger, SIGKILL);
 	fixture_kill(supervisor, SIGKILL);
-	until_logged(f, "logger: cannot start ");
-	until_logged(f, "supervisor: cannot start ");
+	fixture_until_logged(f, "logger: cannot start ");
+	fixture_until_logged(f, "supervisor: cannot start ");
 	assert_true(run_alive(keep));
 	limit_softly(f, f->fosterd, RLIMIT_NPROC, RLIM_INFINITY);
 	fixture_new_supervisor(f, supervisor);
@@ -111,12 +98,41 @@ static void parts_that_die_while_fork_is_refused_come_back_later(void **state)
 	assert_contains(fixture_file(f, "log"), "fork: Resource temporarily unavailable");
 }
 
-#define PIDS_CONTROLLER "/sys/fs/cgroup/pids"
+static char cgroup[64]; /* "": none was made */
 
-static void write_number(struct fixture *f, const char *directory, const char *file,
-			 const char *text)
+/* Below the root, where the controller is there to be used: of cgroup v1, or of v2. */
+static void make_cgroup(void)
 {
-	auto_close int fd = open(fixture_format(f, "%s/%s", directory, file), O_WRONLY | O_CLOEXEC);
+	static const char *const roots[] = { "/sys/fs/cgroup/pids", "/sys/fs/cgroup" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(roots); i++) {
+		char limit[80];
+
+		snprintf(cgroup, sizeof cgroup, "%s/foster-fault-%d", roots[i], (int)getpid());
+		snprintf(limit, sizeof limit, "%s/pids.max", cgroup);
+		if (mkdir(cgroup, 0755) < 0)
+			continue;
+		if (access(limit, W_OK) == 0)
+			return;
+		rmdir(cgroup);
+	}
+	cgroup[0] = '\0';
+	fixture_skip("cannot make a cgroup that limits processes");
+}
+
+static int remove_cgroup(void **state)
+{
+	int r = fixture_teardown(state);
+
+	if (cgroup[0])
+		r |= rmdir(cgroup);
+	cgroup[0] = '\0';
+	return r;
+}
+
+static void write_to_cgroup(struct fixture *f, const char *file, const char *text)
+{
+	auto_close int fd = open(fixture_format(f, "%s/%s", cgroup, file), O_WRONLY | O_CLOEXEC);
 
 	assert_return_code(fd, errno);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
@@ -126,34 +142,18 @@ static void write_number(struct fixture *f, const char *directory, const char *f
 static void a_start_that_a_cgroup_refuses_is_made_when_it_does_not(void **state)
 {
 	struct fixture *f = *state;
-	const char *cgroup = fixture_format(f, PIDS_CONTROLLER "/foster-fault-%d", (int)getpid());
 
-	if (mkdir(cgroup, 0755) < 0)
-		fixture_skip("cannot make a cgroup in " PIDS_CONTROLLER);
+	make_cgroup();
 	pid_t keep = fixture_start(f, "[program:keep]\n" HOLD "[program:x]\n" HOLD, "keep");
-	write_number(f, cgroup, "cgroup.procs", fixture_format(f, "%d", (int)f->fosterd));
-	write_number(f, cgroup, "pids.max", "1");
+	write_to_cgroup(f, "cgroup.procs", fixture_format(f, "%d", (int)f->fosterd));
+	write_to_cgroup(f, "pids.max", "1");
 	fixture_ctl_is(f, 1, "",
 		       "fosterctl: x: cannot start: fork: Resource temporarily unavailable\n",
 		       "start", "x");
-	write_number(f, cgroup, "pids.max", "max");
+	write_to_cgroup(f, "pids.max", "max");
 	fixture_until(f, "x", "RUNNING");
 	assert_int_equal(fixture_pid(f, "keep"), keep);
 	fixture_down(f);
-	assert_return_code(rmdir(cgroup), errno);
-}
-
-static pid_t forkserver_of(struct fixture *f)
-{
-	pid_t pids[16];
-	size_t n = run_children_of(f->fosterd, pids, ARRAY_SIZE(pids));
-	char name[32] = "";
-
-	for (size_t i = 0; i < n; i++)
-		if (run_name_of(pids[i], name, sizeof name) == 0 &&
-		    strncmp(name, "foster-forks", 12) == 0)
-			return pids[i];
-	fixture_fail(f, "no forkserver runs");
 }
 
 static void a_forkserver_that_may_not_fork_says_so(void **state)
@@ -166,7 +166,7 @@ static void a_forkserver_that_may_not_fork_says_so(void **state)
 		      AS_NOBODY "[program:a]\nstart_method = forkserver\n" HOLD
 				"[program:x]\nstart_method = forkserver\n" HOLD,
 		      "a");
-	pid_t server = forkserver_of(f);
+	pid_t server = run_child_named(f->fosterd, "foster-forkserv", 0);
 	limit_softly(f, server, RLIMIT_NPROC, 0);
 	struct result r = fixture_ctl(f, "start", "x");
 	assert_int_equal(r.status, 1);
@@ -214,7 +214,7 @@ static void a_run_without_descriptors_is_carried_out_later(void **state)
 	limit_softly(f, f->fosterd, RLIMIT_NOFILE, 3);
 	fixture_ctl_start(f, &run, "run", "-T", "--", fixture_child(f), "print", "here", "exit",
 			  "7");
-	until_logged(f, "a message of the supervisor was lost: Too many open files");
+	fixture_until_logged(f, "a message of the supervisor was lost: Too many open files");
 	assert_true(run_alive(keep));
 	limit_softly(f, f->fosterd, RLIMIT_NOFILE, RLIM_INFINITY);
 	fixture_check(f, fixture_finish(f, &run), 7, "here\n", NULL);
@@ -227,7 +227,7 @@ static void a_logger_without_descriptors_gives_way_to_one_that_has(void **state)
 {
 	struct fixture *f = *state;
 
-	setenv("ASAN_OPTIONS", "detect_leaks=0", 0); /* it cannot look without descriptors */
+	fixture_asan_option(f, "detect_leaks=0"); /* it cannot look without descriptors */
 	fixture_up(f, "");
 	fixture_ctl_is(f, 0, NULL, "", "start", "first", "--", fixture_child(f), "print", "x");
 	fixture_ctl_is(f, 0, "x\n", "", "tail", "first"); /* it has raised its own limit */
@@ -250,7 +250,7 @@ static void a_supervisor_without_descriptors_serves_whom_it_has(void **state)
 
 	limit_softly(f, supervisor, RLIMIT_NOFILE, 3);
 	fixture_ctl_start(f, &status, "status", "keep"); /* waits to be accepted */
-	until_logged(f, accept);
+	fixture_until_logged(f, accept);
 	assert_int_equal(fixture_pid(f, "keep"), keep);
 	fixture_call(f, "Start", "{s:[s]}", "names", "x");
 	fixture_until(f, "x", "RUNNING");
@@ -274,7 +274,7 @@ static void a_reload_without_descriptors_changes_nothing(void **state)
 	limit_softly(f, supervisor, RLIMIT_NOFILE, 3);
 	fixture_call_error(f, "Update", NULL);
 	fixture_kill(f->fosterd, SIGHUP);
-	until_logged(f, "Too many open files");
+	fixture_until_logged(f, "Too many open files");
 	fixture_call_error(f, "Reread", NULL);
 	limit_softly(f, supervisor, RLIMIT_NOFILE, RLIM_INFINITY);
 	assert_int_equal(fixture_pid(f, "keep"), keep);
@@ -288,8 +288,7 @@ static void a_reload_without_descriptors_changes_nothing(void **state)
 
 static void make_small_disk(struct fixture *f)
 {
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		fixture_skip("needs the right to mount");
+	fixture_own_mounts();
 	assert_return_code(mkdir(fixture_path(f, "small"), 0755), errno);
 	if (mount("small", fixture_path(f, "small"), "tmpfs", 0, "size=128k") < 0)
 		fixture_skip("cannot mount a tmpfs");
@@ -311,7 +310,7 @@ static void fill_disk(struct fixture *f, const char *full)
 				     "stdout_logfile_maxbytes = 0\n"
 				     "command = @child@ lines 40000 say @dir@/said full hold\n",
 				     full));
-	until_logged(f, "No space left on device");
+	fixture_until_logged(f, "No space left on device");
 	fixture_ctl_is(f, 0, NULL, "", "start", "other", "--", fixture_child(f), "lines", "40000");
 	fixture_ctl_is(f, 0, "", "", "wait", "other"); /* is not held up */
 	assert_int_equal(fixture_ctl(f, "tail", "-n", "99999", "other").out_len, LINES * 64);
@@ -362,7 +361,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		fixture_test(a_start_that_fork_refuses_is_made_when_it_does_not),
-		fixture_test(a_start_that_a_cgroup_refuses_is_made_when_it_does_not),
+		cmocka_unit_test_setup_teardown(
+			a_start_that_a_cgroup_refuses_is_made_when_it_does_not, fixture_setup,
+			remove_cgroup),
 		fixture_test(parts_that_die_while_fork_is_refused_come_back_later),
 		fixture_test(a_forkserver_that_may_not_fork_says_so),
 		fixture_test(a_keeper_without_descriptors_starts_nothing_and_loses_nobody),

@@ -4,14 +4,12 @@
  * file there is refused in a line with its reason; fosterd ends in order. A control socket whose file is gone
  * is gone for new clients: fosterd has to be restarted, as with others of its kind; SIGTERM and SIGHUP work. */
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "daemon/base/clock.h"
 #include "daemon/base/mem.h"
 #include "tests/e2e/fixture.h"
 
@@ -21,12 +19,6 @@
 static const char *log_of(struct fixture *f)
 {
 	return fixture_file(f, "log");
-}
-
-static void own_mounts(void)
-{
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		fixture_skip("needs the right to mount");
 }
 
 /* Through another mount, for the first one has the table's mapping as its writer. */
@@ -42,17 +34,6 @@ static void make_read_only(struct fixture *f)
 static void make_writable(struct fixture *f)
 {
 	assert_return_code(umount2(fixture_path(f, "run"), MNT_DETACH), errno);
-}
-
-static void until_logged(struct fixture *f, const char *words)
-{
-	uint64_t deadline = clock_boot_ns() + FIXTURE_DEADLINE_MS * NS_PER_MS;
-
-	while (!strstr(log_of(f), words)) {
-		if (clock_boot_ns() > deadline)
-			fixture_fail(f, "never logged: %s", words);
-		usleep(5000);
-	}
 }
 
 /* What runs is served as ever, by one supervisor after the other. */
@@ -75,7 +56,7 @@ static void a_read_only_runtime_directory_stops_nothing_that_runs(void **state)
 	struct fixture *f = *state;
 	struct result r;
 
-	own_mounts();
+	fixture_own_mounts();
 	fixture_up(f, TWO);
 	pid_t keep = fixture_settle(f, "keep", "RUNNING");
 	make_read_only(f);
@@ -122,7 +103,7 @@ static void a_runtime_directory_that_is_gone_stops_nothing_that_runs(void **stat
 
 	/* the next supervisor has the socket, the snapshot and the file of the configuration */
 	fixture_kill(fixture_supervisor(f), SIGKILL);
-	until_logged(f, "has taken over");
+	fixture_until_logged(f, "has taken over");
 	assert_true(run_alive(keep) && run_alive(job));
 	fixture_down(f);
 	assert_contains(log_of(f),
@@ -144,8 +125,8 @@ static void a_control_socket_that_was_deleted_is_made_by_a_restart(void **state)
 	assert_int_equal(r.status, 5);
 	assert_contains(r.err, f->socket);
 	fixture_kill(f->fosterd, SIGHUP);
-	until_logged(f,
-		     "run/foster.sock: No such file or directory; nobody else can connect until");
+	fixture_until_logged(
+		f, "run/foster.sock: No such file or directory; nobody else can connect until");
 	fixture_down(f);
 	fixture_up(f, TWO);
 	fixture_ctl_is(f, 0, "pong\n", "", "ping");

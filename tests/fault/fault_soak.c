@@ -61,7 +61,7 @@ static void begin(struct soak *k)
 		number_from_env("SEED", (uint64_t)time(NULL) * 1000 + (unsigned)getpid());
 	k->calls.fd = -1;
 	printf("# SEED=%llu\n", (unsigned long long)k->seed);
-	setenv("ASAN_OPTIONS", "handle_segv=0", 0); /* it is ours, and nothing to speak of */
+	fixture_asan_option(k->f, "handle_segv=0"); /* it is ours, and nothing to speak of */
 	model_init(&k->model);
 	if (mkdir(soak_path(k, "pages"), 0755) < 0 || mkdir(soak_path(k, "logs"), 0755) < 0 ||
 	    canaries_begin(&k->canaries) < 0)
