@@ -4,11 +4,10 @@
 
 #include "tests/fault/soak/soak.h"
 
-/* What a part has, at rest. */
+/* What the keeper has, at rest. */
 struct holdings {
 	int fds;
 	long kb; /* anonymous memory of its own */
-	pid_t pid; /* whose */
 };
 
 /* Wait until s is as the model says: state, returncode, incarnation, PID, definition, signals. */
@@ -34,7 +33,7 @@ void check_log(struct soak *k, const struct subject *s);
  * no zombie, and the runtime directory has nothing that is not named in fosterd(8). */
 void check_rest(struct soak *k);
 
-/* The keeper's, for comparison with a rest before; another keeper's are not compared. */
+/* For comparison with a rest before, of the same keeper. */
 struct holdings check_holdings(struct soak *k);
 void check_no_growth(struct soak *k, struct holdings before);
 
