@@ -427,7 +427,7 @@ static void a_hundred_clients_get_a_thousand_right_answers_each(void **state)
 /* ---- descriptors run out -------------------------------------------------------------------- */
 
 /* How many of outcomes are without an error; the others are refused for want of descriptors. */
-static int n_started(struct fixture *f, const json_t *outcomes)
+static int n_started(const json_t *outcomes)
 {
 	int n = 0;
 
@@ -436,10 +436,8 @@ static int n_started(struct fixture *f, const json_t *outcomes)
 
 		n += !*text_of(o, "error");
 		if (*text_of(o, "error"))
-			fixture_assert_contains(text_of(o, "reason"), "are in use and it needs 3",
-						true, __FILE__, __LINE__);
+			assert_contains(text_of(o, "reason"), "are in use and it needs 3");
 	}
-	(void)f;
 	return n;
 }
 
@@ -453,8 +451,7 @@ static void as_many_processes_start_as_descriptors_allow(void **state)
 		      "command = @child@ hold\n");
 	json_t *reply = fixture_call(f, "Start", "{s:[s]}", "names", "all");
 	/* a pidfd and two log pipes each */
-	assert_int_equal(n_started(f, json_object_get(reply, "outcomes")),
-			 (FEW_FDS - KEPT_FDS) / 3);
+	assert_int_equal(n_started(json_object_get(reply, "outcomes")), (FEW_FDS - KEPT_FDS) / 3);
 	assert_true(run_count_fds(f->fosterd) <= FEW_FDS);
 
 	/* One that ends, or is stopped, makes room for itself and for no more than that. */

@@ -73,14 +73,12 @@ _Noreturn static void live_as_canary(uint64_t number)
 	_exit(0);
 }
 
-/* A canary that ended as it should, or a process that fell to us. */
 static void look_at_dead(pid_t pid, int status)
 {
 	if (WIFSIGNALED(status))
 		tell_hit(WTERMSIG(status), 0, pid);
 }
 
-/* Signals are let in when it can tell of them. */
 _Noreturn static void keep_canaries(void)
 {
 	int alive = 0, status;
@@ -248,7 +246,6 @@ static void no_signal_reaches_a_process_that_is_not_ours(void **state)
 		json_array_clear(f->kept);
 		for (int i = 0; starts < wanted && i < PROGRAMS; i++) /* who was stopped */
 			fixture_call(f, "Start", "{s:[s]}", "names", fixture_format(f, "p%d", i));
-		fprintf(stderr, "%ld starts %lu born\n", (long)starts, (unsigned long)cage->born);
 	} while (starts < wanted);
 	assert_return_code(kill(f->fosterd, SIGTERM), errno);
 	assert_int_equal(fixture_ended(f), 0);
