@@ -1,4 +1,4 @@
-/* What goes on: tail and events. */
+/* What a process has printed: tail. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -230,85 +230,5 @@ int cmd_tail(struct ctl *ctl, int argc, char **argv)
 	json_decref(q.parameters);
 	buf_done(&t.line);
 	close_fd(&t.fd);
-	return status;
-}
-
-/* ---- events -------------------------------------------------------------------------------- */
-
-/* TIME NAME FROM TO PID RETURNCODE, with "-" for what there is none of. */
-static void print_event(const struct ctl *ctl, const json_t *event)
-{
-	static const char *const keys[] = { "name", "from", "to", "pid", "returncode" };
-	struct buf b = { 0 };
-
-	format_time(&b, get_number(event, "time", 0));
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		const char *to = i == 2 && ctl->color ? get_str(event, keys[i]) : NULL;
-
-		buf_add_char(&b, ' ');
-		if (to)
-			buf_add_str(&b, format_state_color(to));
-		format_value(&b, json_object_get(event, keys[i]));
-		if (to)
-			buf_add_str(&b, FORMAT_COLOR_END);
-	}
-	buf_add_char(&b, '\n');
-	print_buf(&b);
-	buf_done(&b);
-}
-
-static int take_event(struct ctl *ctl, const struct reply *reply)
-{
-	const json_t *event = json_object_get(reply->parameters, "event");
-
-	if (reply->error)
-		return ctl_error(NULL, reply);
-	if (!json_is_object(event) || ctl->quiet)
-		return CTL_OK;
-	if (ctl->output == CTL_JSON)
-		print_json_line(event);
-	else
-		print_event(ctl, event);
-	return output_flush();
-}
-
-static int follow_events(struct ctl *ctl, const struct request *q)
-{
-	struct reply reply;
-	int status, r = client_call(&ctl->client, q, &reply);
-
-	while (r == 0 || r == 1) {
-		bool continues = reply.continues;
-
-		status = take_event(ctl, &reply);
-		reply_done(&reply);
-		if (status || !continues)
-			return status;
-		r = client_next(&ctl->client, &reply);
-		if (r == 0) {
-			r = client_reconnect(&ctl->client);
-			r = r < 0 ? r : client_call(&ctl->client, q, &reply);
-		}
-	}
-	return ctl_lost(ctl, r, "events");
-}
-
-int cmd_events(struct ctl *ctl, int argc, char **argv)
-{
-	struct request q = { .method = "Events", .more = true };
-	struct args a;
-	int status;
-
-	if (args_plain(&a, ctl, argc, argv) != OPTION_END)
-		return CTL_USAGE;
-	if (a.n_operands) {
-		json_t *names = names_to_json(a.operands, a.n_operands);
-
-		if (!names)
-			return CTL_NO_PROCESS;
-		q.parameters = json_pack("{s:o}", "names", names);
-	}
-	status = follow_events(ctl, &q);
-	json_decref(q.parameters);
 	return status;
 }

@@ -2,7 +2,11 @@
  *
  * A subscriber is a call with "more" that is kept until its client goes away. It gets what it may
  * read, by names that are looked at anew with each event, so that processes which do not exist yet
- * are meant, too. One that does not read until RPC_OUT_BYTES_MAX wait loses its connection. */
+ * are meant, too. One that does not read until RPC_OUT_BYTES_MAX wait loses its connection.
+ *
+ * A change is numbered by its time since boot, which its process' note tells a successor: who comes back
+ * with the last number that it has is told what has changed since. */
+#include "daemon/base/clock.h"
 #include "daemon/base/mem.h"
 #include "daemon/supervisor/access.h"
 #include "daemon/supervisor/errors.h"
@@ -45,10 +49,13 @@ static bool wants(const struct subscriber *u, const struct process *p)
 	return false;
 }
 
-static void send_event(struct subscriber *u, json_t *event)
+/* Returns false when u is gone. */
+static bool send_event(struct subscriber *u, json_t *event)
 {
-	if (!rpc_continue(u->call, json_pack("{s:O}", "event", event), -1))
-		rpc_drop(u->call); /* u is gone */
+	if (rpc_continue(u->call, json_pack("{s:O}", "event", event), -1))
+		return true;
+	rpc_drop(u->call);
+	return false;
 }
 
 void events_publish(struct supervisor *s, const struct process *p, enum process_state from,
@@ -69,16 +76,51 @@ void events_publish(struct supervisor *s, const struct process *p, enum process_
 			continue;
 		if (!event)
 			event = view_event(p, from, to);
-		send_event(u, event);
+		(void)send_event(u, event);
 	}
 	json_decref(event);
+}
+
+static int by_change(const void *a, const void *b)
+{
+	uint64_t x = (*(const struct process *const *)a)->changed_ns;
+	uint64_t y = (*(const struct process *const *)b)->changed_ns;
+
+	return (x > y) - (x < y);
+}
+
+/* What has changed after that, in its order. Where it cannot be told, the stream ends: it is asked again. */
+static void send_missed(struct subscriber *u, uint64_t after)
+{
+	struct supervisor *s = u->supervisor;
+	size_t n = 0, room = HASH_CNT(by_name, s->processes);
+	auto_free const struct process **missed = calloc(room + 1, sizeof *missed);
+
+	for (const struct process *p = s->processes; missed && p; p = p->by_name.next)
+		if (p->changed_ns > after && p->origin != PROCESS_SERVER && wants(u, p))
+			missed[n++] = p;
+	if (!missed) {
+		rpc_drop(u->call);
+		return;
+	}
+	qsort(missed, n, sizeof *missed, by_change);
+	for (size_t i = 0; i < n; i++) {
+		json_t *event = view_event(missed[i], PROCESS_UNKNOWN, missed[i]->state);
+		bool sent = send_event(u, event);
+
+		json_decref(event);
+		if (!sent)
+			return;
+	}
 }
 
 void method_events(void *data, struct rpc_call *call, json_t *parameters)
 {
 	struct supervisor *s = data;
 	json_t *names = NULL;
-	const struct param table[] = { { "names", PARAM_STRINGS, PARAM_OPTIONAL, &names } };
+	json_int_t after = (json_int_t)clock_boot_ns();
+	const struct param table[] = { { "names", PARAM_STRINGS, PARAM_OPTIONAL, &names },
+				       { "after", PARAM_INT, PARAM_OPTIONAL, &after } };
 	struct subscriber *u;
 
 	if (!params_read(call, parameters, table, ARRAY_SIZE(table)))
@@ -102,5 +144,6 @@ void method_events(void *data, struct rpc_call *call, json_t *parameters)
 		u->next->prev = u;
 	s->subscribers = u;
 	rpc_keep(call, on_gone, NULL, u);
-	(void)rpc_continue(call, NULL, -1); /* the stream is open */
+	(void)rpc_continue(call, json_pack("{s:I}", "number", after), -1); /* the stream is open */
+	send_missed(u, (uint64_t)after);
 }

@@ -126,6 +126,7 @@ struct process {
 	uint64_t next_instance; /* of a next life that the keeper has an order for; 0: no order */
 	struct backoff backoff;
 	uint64_t started_ns, stopped_ns; /* CLOCK_BOOTTIME; 0: never */
+	uint64_t changed_ns; /* the same, of its state */
 	uint64_t deadline_ns; /* when timer fires; 0: off */
 	struct process_end end;
 	struct process_asker asker;

@@ -187,6 +187,7 @@ static void process_enter(struct process *p, enum process_state to)
 	if (p->state == PROCESS_RUNNING)
 		s->n_running--;
 	*(enum process_state *)&p->state = to;
+	p->changed_ns = clock_boot_ns();
 	if (to != PROCESS_BACKOFF) /* its deadline was set by the verdict */
 		stop_timer(p);
 	switch (to) {

@@ -33,6 +33,7 @@ struct note {
 	uint64_t window_ns, deadline_ns, started_ns, stopped_ns;
 	uint64_t instance, next_instance, session;
 	uint32_t utime_ms, stime_ms, maxrss_kb, due;
+	uint64_t changed_ns;
 };
 
 static_assert(sizeof(struct note) <= LINK_NOTE_BYTES, "a note fits its slot");
@@ -68,6 +69,7 @@ void process_note_write(const struct process *p, struct link_note *note)
 		.deadline_ns = p->deadline_ns,
 		.started_ns = p->started_ns,
 		.stopped_ns = p->stopped_ns,
+		.changed_ns = p->changed_ns,
 		.instance = p->instance,
 		.next_instance = p->next_instance,
 		.session = p->session ? session_id(p->session) : 0,
@@ -117,6 +119,7 @@ bool process_note_read(struct process *p, const struct link_note *note)
 	p->deadline_ns = n.deadline_ns;
 	p->started_ns = n.started_ns;
 	p->stopped_ns = n.stopped_ns;
+	p->changed_ns = n.changed_ns;
 	p->instance = n.instance;
 	p->next_instance = n.next_instance;
 	p->signal_due = n.due & NOTE_SIGNAL_DUE;

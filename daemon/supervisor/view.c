@@ -356,9 +356,10 @@ static bool is_end(enum process_state from, enum process_state to)
 
 json_t *view_event(const struct process *p, enum process_state from, enum process_state to)
 {
+	const uint64_t ago_ns = clock_boot_ns() - p->changed_ns;
 	json_t *o = json_object();
 
-	set_seconds(o, "time", (double)clock_real_ns() / 1e9);
+	set_seconds(o, "time", (double)(clock_real_ns() - ago_ns) / 1e9);
 	set_str(o, "name", process_name(p));
 	set_str(o, "from", process_state_name(from));
 	set_str(o, "to", process_state_name(to));
@@ -367,5 +368,6 @@ json_t *view_event(const struct process *p, enum process_state from, enum proces
 	if (is_end(from, to) && p->executed && p->end.kind == PROCESS_ENDED)
 		set_int(o, "returncode", process_returncode(&p->end));
 	set_int(o, "incarnation", (json_int_t)p->incarnation);
+	set_int(o, "number", (json_int_t)p->changed_ns);
 	return o;
 }

@@ -341,6 +341,56 @@ static void events_are_of_the_names_that_were_given_also_of_later_ones(void **st
 	fixture_down(f);
 }
 
+/* The next event of a stream; where it has a number, it goes on after that. */
+static const json_t *next_event(struct fixture *f, struct varlink *v)
+{
+	json_t *reply = reply_of(f, v);
+
+	json_array_append_new(f->kept, reply);
+	return member(reply, "event");
+}
+
+static struct varlink stream_after(struct fixture *f, json_int_t after)
+{
+	struct varlink v = connect_to(f);
+
+	assert_int_equal(
+		varlink_send(&v, "Events", json_pack("{s:I}", "after", after), true, NULL, 0), 0);
+	json_t *reply = reply_of(f, &v);
+	assert_int_equal(json_integer_value(member(reply, "number")), after);
+	json_decref(reply);
+	return v;
+}
+
+static void who_comes_back_to_the_events_is_told_what_has_changed_since(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "[program:a]\n" HOLD "[program:b]\n" HOLD
+		      "[program:never]\nautostart = false\n" HOLD);
+	fixture_settle(f, "a", "RUNNING");
+	fixture_settle(f, "b", "RUNNING");
+	struct varlink v = stream_after(f, 0);
+	const json_t *first = next_event(f, &v), *second = next_event(f, &v);
+	assert_string_equal(json_string_value(json_object_get(first, "from")), "UNKNOWN");
+	assert_string_equal(json_string_value(json_object_get(second, "to")), "RUNNING");
+	assert_true(int_of(second, "number") > int_of(first, "number"));
+	varlink_close(&v);
+
+	const char *later = json_string_value(json_object_get(second, "name"));
+	v = stream_after(f, int_of(first, "number"));
+	assert_string_equal(json_string_value(json_object_get(next_event(f, &v), "name")), later);
+	varlink_close(&v);
+
+	v = stream_after(f, int_of(second, "number"));
+	fixture_call(f, "Signal", "{s:[{s:s}],s:s}", "targets", "name", later, "signal", "KILL");
+	const json_t *third = next_event(f, &v);
+	assert_string_equal(json_string_value(json_object_get(third, "from")), "RUNNING");
+	assert_true(int_of(third, "number") > int_of(second, "number"));
+	varlink_close(&v);
+	fixture_down(f);
+}
+
 static void a_stream_must_be_asked_for(void **state)
 {
 	struct fixture *f = *state;
@@ -398,6 +448,7 @@ int main(void)
 		fixture_test(a_log_is_read_from_either_end),
 		fixture_test(a_log_is_followed_before_it_exists),
 		fixture_test(events_are_of_the_names_that_were_given_also_of_later_ones),
+		fixture_test(who_comes_back_to_the_events_is_told_what_has_changed_since),
 		fixture_test(a_stream_must_be_asked_for),
 		fixture_test(the_secrets_of_a_forgotten_process_go_with_it),
 	};

@@ -285,6 +285,41 @@ static void restarts_of_many_go_on_with_the_next_supervisor(void **state)
 	fixture_down(f);
 }
 
+static unsigned count(const char *text, const char *words)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, words))) {
+		text += strlen(words);
+		n++;
+	}
+	return n;
+}
+
+static void what_nobody_could_tell_is_told_once(void **state)
+{
+	struct fixture *f = *state;
+	struct run watching = { 0 };
+
+	fixture_up(f, "[program:x]\nautorestart = false\n" HOLD "[program:y]\n" HOLD);
+	pid_t x = fixture_settle(f, "x", "RUNNING"), supervisor = fixture_supervisor(f);
+	fixture_watch(f, &watching);
+	fixture_kill(supervisor, SIGSTOP);
+	fixture_kill(x, SIGKILL);
+	fixture_until_dead(f, x);
+	for (int i = 0; i < 3; i++) {
+		fixture_kill(supervisor, SIGKILL);
+		supervisor = fixture_new_supervisor(f, supervisor);
+		fixture_until_printed(f, &watching, " x UNKNOWN EXITED - -9\n");
+	}
+	fixture_ctl_is(f, 0, NULL, "", "stop", "y");
+	fixture_until_printed(f, &watching, " STOPPED - -15\n"); /* connected again or not */
+	assert_int_equal(count(fixture_printed(f, &watching), " x "), 1);
+	fixture_kill(watching.pid, SIGTERM);
+	(void)fixture_finish(f, &watching);
+	fixture_down(f);
+}
+
 static void a_kept_configuration_that_is_damaged_is_read_anew(void **state)
 {
 	struct fixture *f = *state;
@@ -464,6 +499,7 @@ int main(void)
 		fixture_test(a_short_life_that_no_supervisor_has_seen_is_one),
 		fixture_test(a_stop_goes_on_with_the_next_supervisor),
 		fixture_test(restarts_of_many_go_on_with_the_next_supervisor),
+		fixture_test(what_nobody_could_tell_is_told_once),
 		fixture_test(a_kept_configuration_that_is_damaged_is_read_anew),
 		fixture_test(a_shutdown_goes_on_when_the_supervisor_is_killed),
 		fixture_test(an_update_goes_on_when_the_supervisor_is_killed),

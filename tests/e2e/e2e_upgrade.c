@@ -44,19 +44,6 @@ static void until_fds(struct fixture *f, int wanted)
 	assert_int_equal(run_count_fds(f->fosterd), wanted);
 }
 
-/* What a program that still runs has printed. */
-static void until_printed(struct fixture *f, const struct run *r, const char *text)
-{
-	const char *out = "", *path = fixture_format(f, "/proc/self/fd/%d", r->out_fd);
-
-	for (int i = 0; i < FIXTURE_DEADLINE_MS && !strstr(out, text); i++) {
-		out = run_slurp(path, &f->arena, NULL); /* with an offset of its own */
-		assert_non_null(out);
-		usleep(1000);
-	}
-	assert_contains(out, text);
-}
-
 /* ---- what survives --------------------------------------------------------------------------- */
 
 static void every_part_is_new_and_every_process_the_same(void **state)
@@ -106,7 +93,7 @@ static void commands_that_wait_go_on_waiting(void **state)
 	pid_t x = fixture_settle(f, "x", "RUNNING");
 	fixture_ctl_start(f, &waiting, "wait", "x");
 	fixture_ctl_start(f, &following, "tail", "-f", "x");
-	fixture_ctl_start(f, &watching, "events");
+	fixture_watch(f, &watching);
 	fixture_ctl_start(f, &running, "run", "--name", "r", "--", fixture_child(f), "on", "10",
 			  "7", "say", fixture_path(f, "said"), "%p", "hold");
 	pid_t r = (pid_t)atoi(fixture_line(f, said));
@@ -115,12 +102,10 @@ static void commands_that_wait_go_on_waiting(void **state)
 	assert_true(run_alive(r));
 	fixture_kill(r, SIGUSR1);
 	fixture_check(f, fixture_finish(f, &running), 7, "", "");
-	for (int i = 0; i < 100; i++) /* until it has connected again */
-		fixture_ctl_is(f, 0, NULL, "", "run", "-T", "--name", "tick", "--", "true");
-	until_printed(f, &watching, "tick");
 	fixture_kill(x, SIGUSR1);
 	fixture_check(f, fixture_finish(f, &waiting), 9, "", "");
-	until_printed(f, &watching, "x RUNNING EXITED");
+	fixture_until_printed(f, &watching, " EXITED - 7\n"); /* whether connected again or not */
+	fixture_until_printed(f, &watching, " EXITED - 9\n");
 	fixture_kill(watching.pid, SIGTERM);
 	(void)fixture_finish(f, &watching);
 	fixture_kill(following.pid, SIGTERM);

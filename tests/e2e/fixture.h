@@ -178,6 +178,13 @@ struct result fixture_ctl_argv(struct fixture *f, const char *const *args);
 void fixture_ctl_start_argv(struct fixture *f, struct run *r, const char *const *args);
 struct result fixture_finish(struct fixture *f, struct run *r);
 
+/* What a program that still runs has printed up to now, or until this is in it. */
+const char *fixture_printed(struct fixture *f, const struct run *r);
+void fixture_until_printed(struct fixture *f, const struct run *r, const char *text);
+
+/* Start fosterctl events, and go on when it has shown what happens ("watched" came and went). */
+void fixture_watch(struct fixture *f, struct run *r);
+
 /* Any program of the build directory, to its end. */
 #define fixture_program(f, ...) fixture_program_argv(f, (const char *const[]){ __VA_ARGS__, NULL })
 struct result fixture_program_argv(struct fixture *f, const char *const *argv);

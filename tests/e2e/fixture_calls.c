@@ -226,6 +226,35 @@ struct result fixture_finish(struct fixture *f, struct run *r)
 	return result;
 }
 
+const char *fixture_printed(struct fixture *f, const struct run *r)
+{
+	/* opened anew: with an offset of its own */
+	const char *out =
+		run_slurp(fixture_format(f, "/proc/self/fd/%d", r->out_fd), &f->arena, NULL);
+
+	assert_non_null(out);
+	return out;
+}
+
+void fixture_until_printed(struct fixture *f, const struct run *r, const char *text)
+{
+	uint64_t deadline = clock_boot_ns() + FIXTURE_DEADLINE_MS * NS_PER_MS;
+
+	while (!strstr(fixture_printed(f, r), text)) {
+		if (clock_boot_ns() > deadline)
+			fixture_fail(f, "%s has not printed: %s", r->argv[1], text);
+		usleep(1000);
+	}
+}
+
+void fixture_watch(struct fixture *f, struct run *r)
+{
+	fixture_ctl_start(f, r, "events");
+	do
+		fixture_ctl_is(f, 0, "", "", "run", "--name", "watched", "--", "true");
+	while (!strstr(fixture_printed(f, r), "watched"));
+}
+
 struct result fixture_ctl_argv(struct fixture *f, const char *const *args)
 {
 	struct run r = { 0 };

@@ -36,7 +36,8 @@ static void fill(struct process *p)
 	p->deadline_ns = 13;
 	p->started_ns = 14;
 	p->stopped_ns = 15;
-	p->instance = 16;
+	p->changed_ns = 16;
+	p->instance = 17;
 }
 
 static void assert_same_end(const struct process_end *a, const struct process_end *b)
@@ -79,6 +80,7 @@ static void assert_same(const struct process *a, const struct process *b)
 	assert_int_equal(a->deadline_ns, b->deadline_ns);
 	assert_int_equal(a->started_ns, b->started_ns);
 	assert_int_equal(a->stopped_ns, b->stopped_ns);
+	assert_int_equal(a->changed_ns, b->changed_ns);
 	assert_int_equal(a->instance, b->instance);
 	assert_int_equal(a->next_instance, b->next_instance);
 	assert_ptr_equal(a->session, b->session);
@@ -188,7 +190,7 @@ static void extremes_come_back(void **state)
 				       .crashes = UINT32_MAX,
 				       .window_ns = UINT64_MAX };
 	x->restarts = UINT32_MAX;
-	x->deadline_ns = x->started_ns = x->stopped_ns = UINT64_MAX;
+	x->deadline_ns = x->started_ns = x->stopped_ns = x->changed_ns = UINT64_MAX;
 	x->instance = UINT64_MAX;
 	handed_over(*state);
 	x->end.status = INT32_MAX;
