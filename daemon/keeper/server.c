@@ -328,13 +328,13 @@ int server_spawn(struct keeper *k, uint32_t slot, const struct link_message *m,
 	int r;
 
 	if (!s)
-		return -ECONNREFUSED;
+		return -ECONNRESET; /* as if it had died with it */
 	copy.nofile_soft = k->nofile.rlim_cur;
 	copy.nofile_hard = k->nofile.rlim_max;
 	r = send_now(s, &h, body, 2, fds, n_fds);
 	if (r == 0)
 		k->n_server_spawns++;
-	return r;
+	return r == -EPIPE ? -ECONNRESET : r;
 }
 
 void server_reap(struct keeper *k, uint32_t slot, uint64_t incarnation)

@@ -112,6 +112,7 @@ struct process {
 	bool session_is_parent;
 	bool wait_server; /* its spawn waits for the server */
 	bool asked; /* counts among the server's n_asked */
+	bool server_died; /* with its spawn, which is asked of the next one */
 
 	uint32_t events_due; /* set of 1 << enum process_event */
 	unsigned restarts; /* starts that nobody asked for */

@@ -133,6 +133,7 @@ static void on_live(struct process *p, const struct link_slot *f)
 	p->executed = true;
 	p->pid = f->pid;
 	p->started_ns = f->spawned_ns;
+	p->server_died = false;
 	process_close_given(p);
 	send_due_signal(p);
 	if (p->state == PROCESS_STARTING && startsecs <= 0)
@@ -192,10 +193,25 @@ static void not_spawned(struct process *p, enum link_step step, int err, char *w
 	judge(p);
 }
 
+/* Its forkserver has died with it: whoever waits for it waits on, for the next server. Once, for it may be
+ * what that one dies of. */
+static bool is_for_next_server(struct process *p, const struct link_slot *f)
+{
+	bool died = f->step == LINK_STEP_SERVER && f->err == ECONNRESET && !p->told_reason;
+
+	p->server_died = died && !p->server_died && p->state == PROCESS_STARTING;
+	return p->server_died;
+}
+
 static void on_failed(struct process *p, const struct link_slot *f)
 {
-	char *words = take_ptr(p->told_reason); /* a forkserver's own */
+	char *words;
 
+	if (is_for_next_server(p, f)) {
+		process_act(p, PROCESS_ACT_SPAWN);
+		return;
+	}
+	words = take_ptr(p->told_reason); /* a forkserver's own */
 	if (!words)
 		words = words_of_failure(p, f->step, f->err);
 	process_acknowledge(p);

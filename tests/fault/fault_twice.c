@@ -1,4 +1,5 @@
-/* fault_twice.c - a forkserver that dies while it makes a child leaves none behind that nobody knows */
+/* fault_twice.c - a forkserver dies while it makes a child: the next makes it, and no other is left behind
+ * that nobody knows */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -75,11 +76,54 @@ static void a_python_forkserver_that_dies_leaves_no_child_that_nobody_knows(void
 			      "python3");
 }
 
+#define MADE "start_method = forkserver\nstartsecs = 0\ncommand = @child@ hold\n"
+
+static void a_start_that_was_asked_of_it_is_made_by_the_next(void **state)
+{
+	struct fixture *f = *state;
+	struct run start = { 0 };
+
+	fixture_start(f,
+		      "[program:x]\n" MADE "[program:y]\n" MADE
+		      "[program:later]\ncommand = @child@ hold\nstartsecs = 0\n",
+		      "y");
+	pid_t server = run_child_named(f->fosterd, "foster-forkserv", 0);
+	fixture_kill(server, SIGSTOP);
+	fixture_ctl_start(f, &start, "start", "x");
+	fixture_expect(f, "x", "STARTING");
+	fixture_ctl_is(f, 0, NULL, "", "start", "later"); /* the keeper has read both */
+	fixture_kill(server, SIGKILL);
+	fixture_check(f, fixture_finish(f, &start), 0, "x: started\n", "");
+	fixture_down(f);
+}
+
+static void a_start_that_forkservers_die_of_is_told_by_the_second(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+
+	fixture_up(
+		f,
+		"[forkserver:mortal]\ncommand = perl -e 'vec($r, 3, 1) = 1; select $r, undef, undef, undef; "
+		"open $o, q(>), q(@dir@/said); print $o qq(asked\\n)'\n"
+		"[program:x]\nautostart = false\nautorestart = false\nrestart_delay = 1000\n"
+		"start_method = forkserver:mortal\ncommand = @child@ hold\n");
+	fixture_ctl_is(f, 1, "",
+		       "fosterctl: x: cannot start: forkserver: Connection reset by peer\n",
+		       "start", "x");
+	fixture_expect_line(f, said, "asked");
+	fixture_expect_line(f, said, "asked");
+	fixture_expect_silence(f, said);
+	fixture_down(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		fixture_test(a_native_forkserver_that_dies_leaves_no_child_that_nobody_knows),
 		fixture_test(a_python_forkserver_that_dies_leaves_no_child_that_nobody_knows),
+		fixture_test(a_start_that_was_asked_of_it_is_made_by_the_next),
+		fixture_test(a_start_that_forkservers_die_of_is_told_by_the_second),
 	};
 
 	return fixture_run(tests);
