@@ -94,7 +94,7 @@ static void add_slot(struct buf *b, const struct keeper *k, uint32_t slot)
 				  .stored = s->stored };
 
 	if (s->server)
-		h.server_fd = server_link_fd(s->server, &h.stays_parent);
+		h.server_fd = server_link_fd(s->server, &h.loaded, &h.stays_parent);
 	add(b, HANDOFF_SLOT, &h, sizeof h);
 }
 

@@ -60,8 +60,7 @@ struct handoff_slot {
 	uint32_t slot;
 	int32_t pidfd, stdin_fd, log_fds[2];
 	int32_t server_fd; /* link to the forkserver that it is */
-	uint32_t stays_parent; /* that forkserver */
-	uint32_t reserved;
+	uint32_t stays_parent, loaded; /* that forkserver; 0, 1 */
 	uint64_t stored;
 };
 

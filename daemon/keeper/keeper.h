@@ -247,12 +247,14 @@ pid_t order_pid(const struct keeper *k, uint32_t slot); /* begun and not claimed
 /* server.c */
 struct server *server_new(struct keeper *k, uint32_t slot, int *ret_child_end); /* NULL: errno */
 /* One whose link we have; takes fd unless it returns NULL. */
-struct server *server_of_link(struct keeper *k, uint32_t slot, int fd, bool stays_parent);
-int server_link_fd(const struct server *s, uint32_t *ret_stays_parent);
+struct server *server_of_link(struct keeper *k, uint32_t slot, int fd, bool loaded,
+			      bool stays_parent);
+int server_link_fd(const struct server *s, uint32_t *ret_loaded, uint32_t *ret_stays_parent);
 bool server_is_quiet(const struct server *s); /* nothing waits to be sent */
 void server_free(struct keeper *k, uint32_t slot); /* its forkserver has ended */
 int server_spawn(struct keeper *k, uint32_t slot, const struct link_message *m,
 		 const struct link_spawn *plan, const int *fds, unsigned n_fds);
+void server_expect_end(struct keeper *k, uint32_t slot); /* of a child of its own */
 void server_reap(struct keeper *k, uint32_t slot, uint64_t incarnation);
 
 /* upgrade.c: another program takes our place, see there. path "": the one that is installed */

@@ -77,7 +77,7 @@ void reap_slot(struct keeper *k, uint32_t slot)
 	} else if (r == -ECHILD && f->flags & LINK_FLAG_ADOPTED) {
 		reap_adopted(k, slot);
 	} else if (r == -ECHILD && f->flags & LINK_FLAG_SERVED && k->slots[f->server].server) {
-		slot_watch(k, slot, false); /* its forkserver is about to tell, or to die */
+		server_expect_end(k, slot); /* its forkserver is about to tell, or to die */
 	} else if (r == -ECHILD) {
 		slot_lost(k, slot);
 	}

@@ -203,7 +203,7 @@ static int take_slot(struct keeper *k, const struct handoff_slot *h)
 		slot_watch_again(k, h->slot, h->pidfd);
 	if (h->server_fd < 0)
 		return 0;
-	s->server = server_of_link(k, h->slot, h->server_fd, h->stays_parent);
+	s->server = server_of_link(k, h->slot, h->server_fd, h->loaded, h->stays_parent);
 	return s->server ? 0 : -ENOMEM;
 }
 

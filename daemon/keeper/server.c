@@ -2,7 +2,10 @@
  *
  * A forkserver is a slot like any other, plus a link. What it says is checked: a reply must name a
  * slot that was asked of it, and the process it names must be its own child or ours, and nobody else's
- * yet. A reply that is none fails what was asked: nothing waits for another. */
+ * yet. A reply that is none fails what was asked: nothing waits for another.
+ *
+ * Once its preload is done, an answer is due to each plan, and of each child of its own whose end is seen
+ * the status. One that is silent for a watchdog interval hangs, and is killed. */
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -29,7 +32,10 @@ struct server {
 	struct birth *births;
 	struct keeper *keeper;
 	uint32_t slot;
+	bool loaded; /* its preload is done */
 	bool stays_parent;
+	unsigned n_due; /* answers */
+	ev_timer watch; /* runs from what was last said, as long as one is due */
 	ev_io on_readable, on_writable;
 	struct link link;
 };
@@ -54,6 +60,36 @@ static int send_now(struct server *s, const struct link_head *h, const struct li
 	}
 	watch_writable(s);
 	return r;
+}
+
+/* ---- what is due ------------------------------------------------------------------------------- */
+
+static void watch_anew(struct server *s)
+{
+	ev_timer_stop(s->keeper->loop, &s->watch);
+	if (s->loaded && s->n_due && s->keeper->watchdog_ms) {
+		ev_timer_set(&s->watch, s->keeper->watchdog_ms / 1000., 0.);
+		ev_timer_start(s->keeper->loop, &s->watch);
+	}
+}
+
+static void expect(struct server *s)
+{
+	s->n_due++;
+	if (!ev_is_active(&s->watch))
+		watch_anew(s);
+}
+
+static void has_answered(struct server *s)
+{
+	s->n_due--;
+	watch_anew(s);
+}
+
+static void has_answered_spawn(struct server *s)
+{
+	s->keeper->n_server_spawns--;
+	has_answered(s);
 }
 
 /* ---- what it says ---------------------------------------------------------------------------- */
@@ -140,7 +176,7 @@ static void on_forked(struct server *s, const struct link_message *m)
 
 	if (!is_answer(s, m, LINK_SLOT_SPAWNING))
 		return;
-	k->n_server_spawns--;
+	has_answered_spawn(s);
 	free_birth(take_birth(s, m->head->slot));
 	if (!f || m->n_fds != 1) {
 		no_answer(s, m);
@@ -167,7 +203,7 @@ static void on_failed(struct server *s, const struct link_message *m)
 	bool is_whole = f && link_take_str(m, &at);
 
 	if (!is_whole && is_answer(s, m, LINK_SLOT_SPAWNING)) {
-		k->n_server_spawns--;
+		has_answered_spawn(s);
 		no_answer(s, m);
 	}
 	if (!is_whole)
@@ -178,7 +214,7 @@ static void on_failed(struct server *s, const struct link_message *m)
 		part_send(&k->parts[PART_SUPERVISOR], &h, &body, 1, NULL, 0);
 	} else if (is_answer(s, m, LINK_SLOT_SPAWNING)) {
 		part_send(&k->parts[PART_SUPERVISOR], &h, &body, 1, NULL, 0);
-		k->n_server_spawns--;
+		has_answered_spawn(s);
 		free_birth(take_birth(s, h.slot));
 		slot_failed(k, h.slot, f->step < LINK_STEP_MAX ? f->step : LINK_STEP_SERVER,
 			    f->err);
@@ -202,6 +238,8 @@ static void on_ended(struct server *s, const struct link_message *m)
 
 	if (!e || !is_answer(s, m, LINK_SLOT_LIVE) || !is_end(s, m->head->slot))
 		return;
+	if (!ev_is_active(&s->keeper->slots[m->head->slot].on_pidfd))
+		has_answered(s); /* we have seen it before */
 	if (!WIFEXITED(e->status) && !WIFSIGNALED(e->status)) {
 		slot_lost(s->keeper, m->head->slot);
 		return;
@@ -224,6 +262,8 @@ static void on_message(void *data, const struct link_message *m)
 	case LINK_HELLO:
 		hello = link_take(m, &at, sizeof *hello);
 		s->stays_parent = hello && hello->parent;
+		s->loaded = true;
+		watch_anew(s);
 		break;
 	case LINK_BEGUN:
 		on_begun(s, m);
@@ -243,20 +283,41 @@ static void on_message(void *data, const struct link_message *m)
 	}
 }
 
-static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
+static void listen_to(struct server *s)
 {
-	struct server *s = container_of(w, struct server, on_readable);
 	int r;
 
-	(void)revents;
 	do
 		r = link_receive(&s->link, on_message, s);
 	while (r == 1);
 	if (r != -EAGAIN) /* its end, if this is it, is seen by its pidfd */
-		ev_io_stop(loop, w);
+		ev_io_stop(s->keeper->loop, &s->on_readable);
 	if (r == -EPROTO || r == -EPROTONOSUPPORT)
 		log_error(table_name(&s->keeper->table, s->slot), "does not speak version %d",
 			  LINK_VERSION);
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	listen_to(container_of(w, struct server, on_readable));
+}
+
+/* Who was stopped may have been we. */
+static void on_watch(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct server *s = w->data;
+	struct keeper *k = s->keeper;
+
+	(void)loop;
+	(void)revents;
+	listen_to(s);
+	if (!s->n_due || ev_is_active(w))
+		return;
+	log_error(table_name(&k->table, s->slot), "has not answered for %u ms, killing it",
+		  k->watchdog_ms);
+	(void)syscall(SYS_pidfd_send_signal, k->slots[s->slot].on_pidfd.fd, SIGKILL, NULL, 0);
 }
 
 static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
@@ -271,7 +332,8 @@ static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
 
 /* ---- what it is told ------------------------------------------------------------------------- */
 
-struct server *server_of_link(struct keeper *k, uint32_t slot, int fd, bool stays_parent)
+struct server *server_of_link(struct keeper *k, uint32_t slot, int fd, bool loaded,
+			      bool stays_parent)
 {
 	struct server *s = malloc(sizeof *s);
 
@@ -280,8 +342,12 @@ struct server *server_of_link(struct keeper *k, uint32_t slot, int fd, bool stay
 	s->births = NULL;
 	s->keeper = k;
 	s->slot = slot;
+	s->loaded = loaded;
 	s->stays_parent = stays_parent;
+	s->n_due = 0;
 	link_init(&s->link, fd);
+	ev_timer_init(&s->watch, on_watch, 0., 0.);
+	s->watch.data = s;
 	ev_io_init(&s->on_readable, on_readable, fd, EV_READ);
 	ev_io_init(&s->on_writable, on_writable, fd, EV_WRITE);
 	ev_io_start(k->loop, &s->on_readable);
@@ -295,7 +361,7 @@ struct server *server_new(struct keeper *k, uint32_t slot, int *ret_child_end)
 
 	if (link_pair(&ours, ret_child_end) < 0)
 		return NULL;
-	s = server_of_link(k, slot, ours, false);
+	s = server_of_link(k, slot, ours, false, false);
 	if (!s) {
 		close(ours);
 		close_fd(ret_child_end);
@@ -304,8 +370,9 @@ struct server *server_new(struct keeper *k, uint32_t slot, int *ret_child_end)
 	return s;
 }
 
-int server_link_fd(const struct server *s, uint32_t *ret_stays_parent)
+int server_link_fd(const struct server *s, uint32_t *ret_loaded, uint32_t *ret_stays_parent)
 {
+	*ret_loaded = s->loaded;
 	*ret_stays_parent = s->stays_parent;
 	return s->link.fd;
 }
@@ -332,9 +399,19 @@ int server_spawn(struct keeper *k, uint32_t slot, const struct link_message *m,
 	copy.nofile_soft = k->nofile.rlim_cur;
 	copy.nofile_hard = k->nofile.rlim_max;
 	r = send_now(s, &h, body, 2, fds, n_fds);
-	if (r == 0)
+	if (r == 0) {
 		k->n_server_spawns++;
+		expect(s);
+	}
 	return r == -EPIPE ? -ECONNRESET : r;
+}
+
+void server_expect_end(struct keeper *k, uint32_t slot)
+{
+	if (!ev_is_active(&k->slots[slot].on_pidfd))
+		return;
+	slot_watch(k, slot, false);
+	expect(k->slots[table_facts(&k->table, slot)->server].server);
 }
 
 void server_reap(struct keeper *k, uint32_t slot, uint64_t incarnation)
@@ -407,6 +484,7 @@ void server_free(struct keeper *k, uint32_t slot)
 
 	while (link_receive(&s->link, on_message, s) == 1)
 		; /* what it said before it died */
+	ev_timer_stop(k->loop, &s->watch);
 	ev_io_stop(k->loop, &s->on_readable);
 	ev_io_stop(k->loop, &s->on_writable);
 	link_done(&s->link);

@@ -1,6 +1,7 @@
 /* fault_hang.c - a part is stopped, as by SIGSTOP or a debugger, and goes on or is replaced */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -102,32 +103,84 @@ static void a_supervisor_that_wakes_while_it_is_replaced_harms_nobody(void **sta
 	assert_contains(fixture_file(f, "log"), "supervisor: has not answered for 100 ms");
 }
 
-static void a_forkserver_that_hangs_holds_up_its_own_only(void **state)
+/* ---- forkservers --------------------------------------------------------------------------------- */
+
+#define MADE "start_method = forkserver:fs\nstartsecs = 0\ncommand = @child@ "
+
+/* One that executes only, and stays the parent of what it has made. */
+static const char *perl_server(struct fixture *f)
 {
-	struct fixture *f = *state;
-	struct run start = { 0 };
-	pid_t a =
-		fixture_start(f,
-			      "[program:a]\nstart_method = forkserver\n" HOLD
-			      "[program:b]\nstart_method = forkserver\n" HOLD "[program:x]\n" HOLD,
-			      "a");
-	pid_t server = run_child_named(f->fosterd, "foster-forkserv", 0);
+	return fixture_format(
+		f, "command = perl %s\n",
+		realpath("tests/helpers/forkserver.pl", arena_alloc(&f->arena, 4096)));
+}
+
+static void hang(struct fixture *f, const char *definition, const char *comm)
+{
+	pid_t a = fixture_start(f,
+				fixture_format(f,
+					       "[foster]\nwatchdog = 0.2\n[forkserver:fs]\n%s"
+					       "[program:a]\n" MADE "hold\n"
+					       "[program:b]\n" MADE "hold\n"
+					       "[program:x]\n" HOLD,
+					       definition),
+				"a");
+	pid_t server = run_child_named(f->fosterd, comm, 0);
 
 	fixture_kill(server, SIGSTOP);
-	fixture_ctl_start(f, &start, "start", "b");
-	fixture_ctl_is(f, 0, NULL, "", "start", "x");
-	expect_waiting(f, &start);
-	fixture_kill(server, SIGCONT);
-	fixture_check(f, fixture_finish(f, &start), 0, NULL, "");
+	fixture_ctl_is(f, 0, NULL, "", "start", "b", "x");
+	fixture_until_logged(f, "forkserver fs: has not answered for 200 ms, killing it");
 	assert_int_equal(fixture_pid(f, "a"), a);
-	/* and one that never wakes is replaced by hand */
-	fixture_ctl_is(f, 0, NULL, "", "stop", "b");
-	fixture_kill(server, SIGSTOP);
-	fixture_ctl_start(f, &start, "start", "b");
-	fixture_kill(server, SIGKILL);
-	fixture_finish(f, &start);
-	fixture_settle(f, "b", "RUNNING");
+	assert_true(run_alive(a) && !run_alive(server));
 	fixture_down(f);
+}
+
+static void a_forkserver_that_hangs_is_replaced_and_its_children_run_on(void **state)
+{
+	hang(*state, "", "foster-forkserv");
+}
+
+static void so_is_one_in_python(void **state)
+{
+	hang(*state, "type = python\n", "python3");
+}
+
+static void so_is_one_of_another_making(void **state)
+{
+	hang(*state, perl_server(*state), "perl");
+}
+
+static void one_that_hangs_and_has_a_status_to_tell_is_replaced(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+	pid_t a = fixture_start(f,
+				fixture_format(f,
+					       "[foster]\nwatchdog = 0.2\n[forkserver:fs]\n%s"
+					       "[program:a]\nautorestart = false\n" MADE
+					       "on 10 9 say @dir@/said up hold\n",
+					       perl_server(f)),
+				"a");
+
+	fixture_expect_line(f, said, "up");
+	fixture_kill(run_child_named(f->fosterd, "perl", 0), SIGSTOP);
+	fixture_kill(a, SIGUSR1);
+	fixture_ctl_is(f, 9, "", "", "wait", "a");
+	fixture_until_logged(f, "forkserver fs: has not answered for 200 ms, killing it");
+	fixture_down(f);
+}
+
+static void one_may_take_its_time_to_load(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_write_file(f, "slow.py", "import time\ntime.sleep(1)\n");
+	fixture_start(f,
+		      "[foster]\nwatchdog = 0.2\n[forkserver:fs]\ntype = python\npreload = slow\n"
+		      "environment = PYTHONPATH=\"@dir@\"\n[program:a]\n" MADE "hold\n",
+		      "a");
+	fixture_down(f);
+	assert_lacks(fixture_file(f, "log"), "has not answered");
 }
 
 int main(void)
@@ -137,7 +190,11 @@ int main(void)
 		fixture_test(a_logger_that_hangs_is_replaced_and_loses_no_line),
 		fixture_test(a_part_that_is_stopped_while_idle_is_replaced),
 		fixture_test(a_supervisor_that_wakes_while_it_is_replaced_harms_nobody),
-		fixture_test(a_forkserver_that_hangs_holds_up_its_own_only),
+		fixture_test(a_forkserver_that_hangs_is_replaced_and_its_children_run_on),
+		fixture_test(so_is_one_in_python),
+		fixture_test(so_is_one_of_another_making),
+		fixture_test(one_that_hangs_and_has_a_status_to_tell_is_replaced),
+		fixture_test(one_may_take_its_time_to_load),
 	};
 
 	return fixture_run(tests);

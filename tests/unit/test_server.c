@@ -45,7 +45,7 @@ static int set_up(void **state)
 	if (!f->k.loop || slots_init(&f->k) < 0 ||
 	    table_create(&f->k.table, f->dir_fd, "table") < 0)
 		return -1;
-	f->k.slots[SERVER].server = server_of_link(&f->k, SERVER, ours, false);
+	f->k.slots[SERVER].server = server_of_link(&f->k, SERVER, ours, true, false);
 	return f->k.slots[SERVER].server ? 0 : -1;
 }
 
