@@ -203,6 +203,16 @@ free=$(ctl pid free)
 sd restart foster.service && adopted && stored_is 1
 ok "and its descriptor store is still right"
 
+# Without --kill-who=main the signal is for every process of the unit.
+keeper=$(property MainPID)
+free=$(ctl pid free)
+tied=$(ctl pid tied)
+sd kill --signal=KILL foster.service
+await replaced && alive "$(ctl pid tied)" && ! alive "$free" && ! alive "$tied" && is "$(ctl poll free)" -9 &&
+	await stored_is 0
+ok "killed with all of its processes, it comes back and tells how they ended"
+ctl -q start free
+
 # ---- watchdog --------------------------------------------------------------------------------------
 
 boot_run mkdir -p /etc/systemd/system/foster.service.d
