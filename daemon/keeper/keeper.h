@@ -14,7 +14,7 @@
  *   slot.c       a slot's life: spawn, end, acknowledge, report
  *   order.c      standing orders: what to start when the present child of a slot ends
  *   plan.c       from a SPAWN message to what spawn() wants
- *   server.c     forkservers
+ *   server.c     forkservers; birth.c: their children in the making
  *   pipes.c      the pipes of a slot
  *   hold.c       descriptors held for the supervisor
  *   notify.c     what systemd is told

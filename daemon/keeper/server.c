@@ -15,18 +15,8 @@
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/base/proc.h"
+#include "daemon/keeper/birth.h"
 #include "daemon/keeper/keeper.h"
-
-/* A child that is there and is not known to have executed. When its forkserver dies, nobody would hear of
- * it: it is killed, and the spawn has failed when it is gone, not before: the next one may begin then. */
-struct birth {
-	struct birth *next;
-	struct keeper *keeper;
-	uint32_t slot;
-	uint64_t incarnation;
-	int pidfd;
-	ev_io on_end;
-};
 
 struct server {
 	struct birth *births;
@@ -118,45 +108,14 @@ static bool is_new_child(const struct server *s, pid_t pid, int pidfd)
 	       (s->stays_parent && stat.ppid == table_facts(&k->table, s->slot)->pid);
 }
 
-static struct birth *take_birth(struct server *s, uint32_t slot)
-{
-	struct birth **place = &s->births, *b;
-
-	while (*place && (*place)->slot != slot)
-		place = &(*place)->next;
-	b = *place;
-	if (b)
-		*place = b->next;
-	return b;
-}
-
-static void free_birth(struct birth *b)
-{
-	if (!b)
-		return;
-	close(b->pidfd);
-	free(b);
-}
-
 static void on_begun(struct server *s, const struct link_message *m)
 {
 	size_t at = 0;
 	const struct link_forked *f = link_take(m, &at, sizeof *f);
-	struct birth *b;
 
-	if (!is_answer(s, m, LINK_SLOT_SPAWNING) || !f || m->n_fds != 1 ||
-	    !is_new_child(s, f->pid, m->fds[0]))
-		return;
-	b = malloc(sizeof *b);
-	if (!b)
-		return; /* as if it had not told */
-	free_birth(take_birth(s, m->head->slot));
-	*b = (struct birth){ .next = s->births,
-			     .keeper = s->keeper,
-			     .slot = m->head->slot,
-			     .incarnation = m->head->incarnation,
-			     .pidfd = take_fd(m->fds[0]) };
-	s->births = b;
+	if (is_answer(s, m, LINK_SLOT_SPAWNING) && f && m->n_fds == 1 &&
+	    is_new_child(s, f->pid, m->fds[0]))
+		birth_add(&s->births, s->keeper, m->head, take_fd(m->fds[0]));
 }
 
 static void no_answer(struct server *s, const struct link_message *m)
@@ -177,7 +136,7 @@ static void on_forked(struct server *s, const struct link_message *m)
 	if (!is_answer(s, m, LINK_SLOT_SPAWNING))
 		return;
 	has_answered_spawn(s);
-	free_birth(take_birth(s, m->head->slot));
+	birth_forget(&s->births, m->head->slot);
 	if (!f || m->n_fds != 1) {
 		no_answer(s, m);
 		return;
@@ -215,7 +174,7 @@ static void on_failed(struct server *s, const struct link_message *m)
 	} else if (is_answer(s, m, LINK_SLOT_SPAWNING)) {
 		part_send(&k->parts[PART_SUPERVISOR], &h, &body, 1, NULL, 0);
 		has_answered_spawn(s);
-		free_birth(take_birth(s, h.slot));
+		birth_forget(&s->births, h.slot);
 		slot_failed(k, h.slot, f->step < LINK_STEP_MAX ? f->step : LINK_STEP_SERVER,
 			    f->err);
 	}
@@ -425,49 +384,16 @@ void server_reap(struct keeper *k, uint32_t slot, uint64_t incarnation)
 
 /* ---- its end --------------------------------------------------------------------------------- */
 
-static void spawn_failed(struct keeper *k, uint32_t slot)
-{
-	k->n_server_spawns--;
-	slot_failed(k, slot, LINK_STEP_SERVER, ECONNRESET);
-}
-
-static void on_stillborn(struct ev_loop *loop, ev_io *w, int revents)
-{
-	struct birth *b = container_of(w, struct birth, on_end);
-	struct keeper *k = b->keeper;
-
-	(void)revents;
-	ev_io_stop(loop, w);
-	if (table_incarnation(&k->table, b->slot) == b->incarnation &&
-	    table_facts(&k->table, b->slot)->state == LINK_SLOT_SPAWNING)
-		spawn_failed(k, b->slot);
-	else
-		k->n_server_spawns--;
-	reap_orphans_soon(k);
-	free_birth(b);
-}
-
-static void end_birth(struct birth *b)
-{
-	(void)syscall(SYS_pidfd_send_signal, b->pidfd, SIGKILL, NULL, 0);
-	ev_io_init(&b->on_end, on_stillborn, b->pidfd, EV_READ);
-	ev_io_start(b->keeper->loop, &b->on_end);
-}
-
 /* Its children have fallen to us, the subreaper: those that ended too are ours to wait for now. */
 static void inherit_child(struct keeper *k, struct server *s, uint32_t slot)
 {
-	struct birth *birth = take_birth(s, slot);
 	struct link_slot f = *table_facts(&k->table, slot);
 
 	if (f.state == LINK_SLOT_SPAWNING) {
-		if (birth)
-			end_birth(birth);
-		else
-			spawn_failed(k, slot);
+		birth_fail(&s->births, k, slot);
 		return;
 	}
-	free_birth(birth);
+	birth_forget(&s->births, slot);
 	if (!(f.flags & LINK_FLAG_SERVED))
 		return;
 	f.flags &= ~(uint32_t)LINK_FLAG_SERVED;
