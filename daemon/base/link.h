@@ -54,7 +54,7 @@ enum link_type {
 	LINK_NOTIFY, /* text for sd_notify(3) */
 	LINK_REOPEN, /* reopen log files; forwarded to the logger */
 	LINK_FINISH, /* struct link_finish: everything is stopped, exit. Keeper to logger: without a body,
-		      * before the link is closed */
+		      * before the link is closed; incarnation 1: another logger follows */
 	LINK_PONG,
 	LINK_ADOPT, /* slot, incarnation: struct link_forked, fd: the process, found by its environment,
 		     * of a slot that an earlier keeper left SPAWNING */

@@ -256,12 +256,12 @@ static void on_last_words(struct ev_loop *loop, ev_timer *w, int revents)
 	}
 }
 
-/* End of file on its link tells a part to finish: the logger drains every pipe first. Who takes too
- * long is killed. */
+/* End of file on its link tells a part to finish: the logger drains every pipe first, unless another
+ * follows. Who takes too long is killed. */
 void part_replace(struct part *p)
 {
-	static const struct link_head dismissal = { .type = LINK_FINISH };
 	struct keeper *k = p->keeper;
+	const struct link_head dismissal = { .type = LINK_FINISH, .incarnation = !k->finishing };
 
 	if (p->link->fd >= 0 && id_of(p) == PART_LOGGER)
 		(void)link_send(p->link, &dismissal, NULL, 0, NULL, 0);

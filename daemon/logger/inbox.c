@@ -193,6 +193,7 @@ void logger_on_message(void *data, const struct link_message *m)
 		break;
 	case LINK_FINISH:
 		l->dismissed = true;
+		l->followed = m->head->incarnation == 1;
 		break;
 	default:
 		refuse(m, "not for the logger");

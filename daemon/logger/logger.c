@@ -90,7 +90,9 @@ static void finish(struct logger *l)
 	ev_timer_again(l->loop, &l->on_deadline);
 	for (s = TAILQ_FIRST(&l->streams); s; s = next) {
 		next = TAILQ_NEXT(s, all);
-		if (!s->ending)
+		if (!s->ending && l->followed)
+			stream_leave(l, s);
+		else if (!s->ending)
 			stream_end(l, s);
 	}
 	if (TAILQ_EMPTY(&l->streams))

@@ -3,7 +3,8 @@
  * Descriptors at its start: 1 fosterd's stdout, 2 fosterd's log, 3 the link to the keeper, 4 fosterd's
  * stderr. The messages are LOG, UNLOG, SYNC, REOPEN, PING and FINISH (daemon/base/link.h). End of file on
  * the link is the order to finish: what is in the pipes at that moment is written, then the logger exits.
- * Without a FINISH before it the keeper was killed, and the moment is a little later.
+ * Without a FINISH before it the keeper was killed, and the moment is a little later. With one that says
+ * that another logger follows, what is in the pipes is left to that, or a line without its end would go out.
  * Nothing that comes over the link ends it otherwise. */
 #ifndef FOSTER_LOGGER_LOGGER_H
 #define FOSTER_LOGGER_LOGGER_H
@@ -41,6 +42,7 @@ struct logger {
 	struct stream *own; /* fosterd's own log */
 	size_t max_fds; /* RLIMIT_NOFILE */
 	bool dismissed; /* FINISH has come: the keeper lives, and lets us go */
+	bool followed; /* which said that another logger comes after us */
 	bool finishing;
 	bool progress; /* since the deadline was set */
 	unsigned deadlines; /* that passed with progress */

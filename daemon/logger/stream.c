@@ -364,6 +364,18 @@ void stream_end(struct logger *l, struct stream *s)
 		stream_drive(l, s);
 }
 
+void stream_leave(struct logger *l, struct stream *s)
+{
+	struct outlet *o = stream_outlet(l, s);
+
+	if (!o || o->owner != s) {
+		stream_free(l, s);
+		return;
+	}
+	s->ending = true;
+	s->left = (uint32_t)o->owed;
+}
+
 void stream_abandon(struct logger *l, struct stream *s)
 {
 	struct outlet *o = stream_outlet(l, s);

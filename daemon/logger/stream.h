@@ -76,6 +76,9 @@ int stream_change(struct logger *l, struct stream *s, const struct stream_settin
 /* Take what is in the pipe now, then free s; it may be freed when this returns. */
 void stream_end(struct logger *l, struct stream *s);
 
+/* The same for what of it has been written in part; the rest of what is in the pipe stays there. */
+void stream_leave(struct logger *l, struct stream *s);
+
 /* Give up whatever is left, log how much, free. */
 void stream_abandon(struct logger *l, struct stream *s);
 

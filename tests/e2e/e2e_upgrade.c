@@ -163,6 +163,22 @@ static void no_line_and_no_status_is_lost(void **state)
 	assert_int_equal(strlen(text), 64 * 300000);
 }
 
+static void a_line_of_which_a_part_was_printed_before_is_whole(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said"), *go = fixture_fifo(f, "go");
+
+	fixture_up(f, "[program:x]\nstartsecs = 0\nlog_format = timestamp\n"
+		      "stdout_logfile = @dir@/out.log\n"
+		      "command = sh -c \"printf 'begun '; echo up > @dir@/said; read x < @dir@/go; "
+		      "echo and ended; exec sleep 1000\"\n");
+	fixture_expect_line(f, said, "up");
+	upgrade(f);
+	assert_int_equal(write(go->fd, "\n", 1), 1);
+	fixture_until_file(f, "out.log", " begun and ended\n");
+	fixture_down(f);
+}
+
 static void a_supervisor_that_is_killed_meanwhile_changes_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -452,6 +468,7 @@ int main(void)
 		fixture_test(commands_that_wait_go_on_waiting),
 		fixture_test(a_session_lives_on),
 		fixture_test(no_line_and_no_status_is_lost),
+		fixture_test(a_line_of_which_a_part_was_printed_before_is_whole),
 		fixture_test(a_supervisor_that_is_killed_meanwhile_changes_nothing),
 		fixture_test(the_next_version_goes_on_and_the_one_before_it_refuses),
 		fixture_test(programs_are_replaced_where_they_lie),

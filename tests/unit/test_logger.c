@@ -53,6 +53,35 @@ static void a_new_logger_goes_on_at_the_end(void **state)
 	rig_pipe_done(&p);
 }
 
+/* As the keeper does when another logger is to follow this one. */
+static void dismiss(struct rig *r)
+{
+	struct link_head h = { .type = LINK_FINISH, .incarnation = 1 };
+
+	assert_int_equal(link_send(&r->link, &h, NULL, 0, NULL, 0), 0);
+	assert_int_equal(link_flush(&r->link), 0);
+	link_done(&r->link);
+}
+
+static void a_line_is_whole_that_was_begun_before_a_successor_and_ended_after(void **state)
+{
+	struct rig *r = rig_begin(state, -1, -1);
+	struct rig_pipe p = rig_pipe();
+	struct link_log log = { .stream = 1, .mode = 0644 };
+
+	rig_send_log(r, 1, p.both, &log, rig_path(r, "web.log"), "web | ", "web");
+	rig_write(p.in, "first\nbegun ");
+	rig_expect(r, "web.log", "web | first\n");
+	dismiss(r);
+	rig_finish(r);
+	rig_assert_file(r, "web.log", "web | first\n");
+	rig_start(r);
+	rig_send_log(r, 1, p.both, &log, rig_path(r, "web.log"), "web | ", "web");
+	rig_write(p.in, "and ended\n");
+	rig_expect(r, "web.log", "web | first\nweb | begun and ended\n");
+	rig_pipe_done(&p);
+}
+
 /* Lines "0\n" … in one write each, as long as width says. */
 static void write_numbered(int fd, unsigned from, unsigned to, int width)
 {
@@ -585,6 +614,36 @@ static void the_end_does_not_wait_for_a_stdout_that_nobody_reads(void **state)
 	rig_pipe_done(&p);
 }
 
+static void a_line_on_stdout_is_ended_before_a_successor_goes_on(void **state)
+{
+	int out[2];
+	char line[8192];
+	struct link_log log = { .stream = 1, .kind = LINK_LOG_STDOUT };
+	struct rig_pipe p = rig_pipe();
+
+	assert_return_code(pipe2(out, O_CLOEXEC), errno);
+	assert_return_code(fcntl(out[1], F_SETPIPE_SZ, 4096), errno);
+	struct rig *r = rig_begin(state, out[1], -1);
+	struct pollfd begun = { .fd = out[0], .events = POLLIN };
+	rig_send_log(r, 1, p.both, &log, "", "a ", "a");
+	write_numbered(p.in, 0, 3, 6000); /* more than there is room for */
+	assert_int_equal(poll(&begun, 1, RIG_DEADLINE_MS), 1);
+	dismiss(r);
+	for (int i = 0; i < 3; i++) {
+		rig_read_line(out[0], line, sizeof line);
+		assert_int_equal(strlen(line), 2 + 6000);
+		assert_int_equal(atoi(line + 2), i);
+		if (i > 0) /* which the first logger had not begun */
+			continue;
+		rig_finish(r);
+		assert_int_equal(rig_said(r, "could not be written"), 0);
+		rig_start(r);
+		rig_send_log(r, 1, p.both, &log, "", "a ", "a");
+	}
+	close(out[0]);
+	rig_pipe_done(&p);
+}
+
 static void a_stdout_whose_reader_went_does_not_hold_up_who_prints(void **state)
 {
 	int out[2];
@@ -845,6 +904,7 @@ int main(void)
 		WITH_RIG(every_byte_arrives_unchanged),
 		WITH_RIG(a_stream_that_prints_nothing_makes_no_file),
 		WITH_RIG(a_new_logger_goes_on_at_the_end),
+		WITH_RIG(a_line_is_whole_that_was_begun_before_a_successor_and_ended_after),
 		WITH_RIG(rotation_keeps_lines_whole_and_as_many_files_as_asked),
 		WITH_RIG(a_line_that_came_in_pieces_is_not_split_by_rotation),
 		WITH_RIG(without_backups_the_file_is_emptied),
@@ -867,6 +927,7 @@ int main(void)
 		WITH_RIG(a_line_of_200_kib_goes_to_stdout_in_one),
 		WITH_RIG(a_stdout_that_nobody_reads_stops_no_other_stream),
 		WITH_RIG(the_end_does_not_wait_for_a_stdout_that_nobody_reads),
+		WITH_RIG(a_line_on_stdout_is_ended_before_a_successor_goes_on),
 		WITH_RIG(a_stdout_whose_reader_went_does_not_hold_up_who_prints),
 		WITH_RIG(a_socket_serves_as_stdout),
 		WITH_RIG(a_path_may_name_a_fifo),
