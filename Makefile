@@ -239,9 +239,12 @@ unit: $(UNIT) $(FUZZ) | $(B)/deps-tests-ok ## run the unit tests and replay the 
 e2e: next $(BINARIES) $(HELPERS) $(E2E) $(CHILDREN) $(SHARED) $(B)/stage.ok | $(B)/deps-tests-ok ## run the end-to-end tests
 	$(Q)$(RUN) $(filter-out $(UNIT) $(FUZZ),$(CHOSEN))
 
+# The long forms of what `check` has the short forms of.
+SOAK := $(addprefix $(B)/tests/fault/,fault_soak fault_malloc fault_pid_reuse)
 .PHONY: soak
-soak: $(BINARIES) $(HELPERS) $(CHILDREN) $(B)/tests/fault/fault_soak | $(B)/deps-tests-ok ## random commands and kills for SOAK_SECONDS (600) [SEED=]
-	$(Q)SOAK_SECONDS=$(SOAK_SECONDS) SOAK_KILLS=$(SOAK_KILLS) SEED=$(SEED) $(B)/tests/fault/fault_soak
+soak: $(BINARIES) $(HELPERS) $(CHILDREN) $(SHARED) $(SOAK) | $(B)/deps-tests-ok ## faults at length: kills for SOAK_SECONDS (600) [SEED=], PIDs, memory
+	$(Q)SOAK_SECONDS=$(SOAK_SECONDS) SOAK_KILLS=$(SOAK_KILLS) SEED=$(SEED) FAULT_ALL=1 TIMEOUT=3600 \
+		$(RUN) $(call chosen,$(SOAK))
 
 .PHONY: asan valgrind demo
 asan: ## the whole suite under AddressSanitizer and UBSan, in build-asan/

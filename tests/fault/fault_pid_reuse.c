@@ -252,7 +252,8 @@ static void no_signal_reaches_a_process_that_is_not_ours(void **state)
 	atomic_store(&cage->over, true);
 	assert_int_equal(waitpid(canaries, NULL, 0), canaries);
 	expect_no_canary_hit(f);
-	printf("# %" PRId64 " starts, %" PRIu64 " canaries\n", starts, atomic_load(&cage->born));
+	printf("# did: %" PRId64 " starts, %" PRIu64 " canaries\n", starts,
+	       atomic_load(&cage->born));
 	assert_true(atomic_load(&cage->born) > (uint64_t)wanted / 4);
 	fixture_assert_no_child(f);
 }

@@ -186,7 +186,7 @@ static void the_model_is_right_after_every_step(void **state)
 	for (size_t i = 0; i < k->model.n; i++)
 		check_log(k, &k->model.subjects[i]);
 	check_own_log(k);
-	printf("# SEED=%llu: %u steps, %u commands, %u kills, %.0f s\n",
+	printf("# did: SEED=%llu, %u steps, %u commands, %u kills, %.0f s\n",
 	       (unsigned long long)k->seed, k->steps, k->commands, k->faults,
 	       (double)(clock_boot_ns() - k->began_ns) / 1e9);
 	k->finished = true;
