@@ -41,6 +41,7 @@ static const char changed[] = "[program:more]\n" HOLD;
 /* ---- the memory ---------------------------------------------------------------------------- */
 
 static struct failmalloc *memory; /* shared with the program that is to fail */
+static uint64_t n_failed, n_failed_in_all; /* calls, of this test and of all */
 
 /* From here on until fixture_up() has returned, whoever is started can fail. */
 static void preload(struct fixture *f, const char *program)
@@ -55,6 +56,7 @@ static void preload(struct fixture *f, const char *program)
 	snprintf(memory->program, sizeof memory->program, "%s", program);
 	setenv(FAILMALLOC_FILE, path, 1);
 	fixture_preload(f, "failmalloc.so");
+	n_failed = 0;
 }
 
 /* Let the calls first to last fail, counted from now. */
@@ -70,8 +72,19 @@ static void run_out(uint64_t first, uint64_t last)
 /* There is memory again. Returns how many calls have failed. */
 static uint64_t come_back(void)
 {
+	uint64_t n;
+
 	atomic_store(&memory->first, 0);
-	return atomic_load(&memory->failed);
+	n = atomic_load(&memory->failed);
+	n_failed += n;
+	n_failed_in_all += n;
+	return n;
+}
+
+/* Something was tried: the program could fail, and did. */
+static void expect_failures(void)
+{
+	assert_true(n_failed > 0 || getenv("FAULT_COMMAND"));
 }
 
 /* Of some n calls, every how many-th is to fail. */
@@ -399,6 +412,7 @@ static void while_commands_are_carried_out(struct fixture *f, const char *progra
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (is_chosen(&commands[i]))
 			run_out_at_each_call(f, &commands[i]);
+	expect_failures();
 	assert_int_equal(fixture_pid(f, "keep"), keep);
 	fixture_down(f);
 }
@@ -467,6 +481,7 @@ static void while_it_begins(struct fixture *f, const char *program)
 		printf("# boot without memory at call %" PRIu64 " of %" PRIu64 "\n", i, n);
 		boot(f, i);
 	}
+	expect_failures();
 }
 
 static void a_keeper_begins_or_says_why_not(void **state)
@@ -518,6 +533,7 @@ static void every_call_of_the_next_supervisor_may_fail(void **state)
 		until(f, "job", "RUNNING");
 		expect_no_child_lost_or_doubled(f);
 	}
+	expect_failures();
 	expect_no_crash(f);
 	fixture_down(f);
 }
@@ -603,6 +619,7 @@ static void no_line_is_lost_when_memory_fails_in_the_logger(void **state)
 	n = atomic_load(&memory->calls);
 	for (uint64_t i = 1; i <= n; i++)
 		print_lines(f, i);
+	expect_failures();
 	expect_no_crash(f);
 	fixture_down(f);
 }
@@ -620,5 +637,8 @@ int main(void)
 		fixture_test(no_line_is_lost_when_memory_fails_in_the_logger),
 	};
 
-	return fixture_run(tests);
+	int r = fixture_run(tests);
+
+	printf("# did: %" PRIu64 " calls failed\n", n_failed_in_all);
+	return r;
 }
