@@ -266,12 +266,11 @@ static bool path_is_ours(const struct logfile *f)
 
 int logfile_rotate(struct logfiles *all, struct logfile *f)
 {
+	bool ours = path_is_ours(f);
 	int r = 0;
 
-	if (!f->backups)
-		r = start_over(f);
-	else if (path_is_ours(f))
-		r = rotate_shift(f->path, f->backups);
+	if (ours)
+		r = f->backups ? rotate_shift(f->path, f->backups) : start_over(f);
 	if (r < 0) {
 		f->limit = f->position + f->maxbytes;
 		errno = -r;
@@ -282,7 +281,7 @@ int logfile_rotate(struct logfiles *all, struct logfile *f)
 	}
 	f->stuck = false;
 	f->limit = f->maxbytes ? f->maxbytes : UINT64_MAX;
-	if (f->backups)
+	if (f->backups || !ours)
 		logfile_close(all, f);
 	return logfile_prepare(all, f);
 }

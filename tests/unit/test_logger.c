@@ -143,6 +143,21 @@ static void without_backups_the_file_is_emptied(void **state)
 	rig_pipe_done(&p);
 }
 
+static void what_somebody_else_has_moved_away_is_not_emptied(void **state)
+{
+	struct rig *r = rig_begin(state, -1, -1);
+	struct rig_pipe p = rig_pipe();
+
+	rig_send_file(r, &p, "web.log", 20, 0);
+	rig_write(p.in, "kept for ever\n");
+	rig_expect(r, "web.log", "kept for ever\n");
+	assert_return_code(rename(rig_path(r, "web.log"), rig_path(r, "moved")), errno);
+	rig_write(p.in, "does not fit\n");
+	rig_expect(r, "web.log", "does not fit\n");
+	rig_assert_file(r, "moved", "kept for ever\n");
+	rig_pipe_done(&p);
+}
+
 static void lines_of_200_kib_are_whole_in_small_files(void **state)
 {
 	struct rig *r = rig_begin(state, -1, -1);
@@ -908,6 +923,7 @@ int main(void)
 		WITH_RIG(rotation_keeps_lines_whole_and_as_many_files_as_asked),
 		WITH_RIG(a_line_that_came_in_pieces_is_not_split_by_rotation),
 		WITH_RIG(without_backups_the_file_is_emptied),
+		WITH_RIG(what_somebody_else_has_moved_away_is_not_emptied),
 		WITH_RIG(lines_of_200_kib_are_whole_in_small_files),
 		WITH_RIG(an_interrupted_rotation_is_finished_with_the_next_bytes),
 		WITH_RIG(a_file_moved_away_is_reopened_when_asked),
