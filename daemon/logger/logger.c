@@ -15,9 +15,10 @@
 /* Descriptors kept free of log files: our own, outlets, and those of one datagram. */
 #define FDS_RESERVED (32 + LINK_FDS_MAX)
 
-/* While finishing: without a byte written for so long there will be none. */
+/* While finishing: without a byte written for so long there will be none. What is not written then is said,
+ * before the keeper kills us, after five seconds. */
 #define DEADLINE_S 2.0
-#define DEADLINES_MAX 5
+#define DEADLINES_MAX 2
 
 /* Longer than it takes until all that ends with a killed keeper has ended. */
 #define GRACE_S 0.2

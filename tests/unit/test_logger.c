@@ -5,6 +5,9 @@
 
 #include "tests/unit/logger_rig.h"
 
+#define KEEPER_PATIENCE_NS \
+	(5 * NS_PER_S) /* LAST_WORDS_S of keeper/parts.c, LAST_WORDS_MS of adopt.c */
+
 /* ---- files --------------------------------------------------------------------------------- */
 
 static void every_byte_arrives_unchanged(void **state)
@@ -411,6 +414,11 @@ static void signals_of_a_terminal_do_not_end_it(void **state)
 	rig_finish(r);
 }
 
+static bool has_begun(const struct rig *r, const void *name)
+{
+	return rig_size(rig_path(r, name)) > 0;
+}
+
 static void a_writer_that_never_stops_does_not_keep_it_alive(void **state)
 {
 	struct rig *r = rig_begin(state, -1, -1);
@@ -423,7 +431,7 @@ static void a_writer_that_never_stops_does_not_keep_it_alive(void **state)
 		for (;;)
 			if (write(p.in, "again and again\n", 16) < 0)
 				_exit(1);
-	rig_wait(r, rig_is_there, &(struct rig_expected){ "absent", "" });
+	rig_wait(r, has_begun, "web.log");
 	rig_finish(r);
 	assert_return_code(kill(writer, SIGKILL), errno);
 	assert_int_equal(waitpid(writer, NULL, 0), writer);
@@ -625,6 +633,42 @@ static void the_end_does_not_wait_for_a_stdout_that_nobody_reads(void **state)
 	write_numbered(p.in, 0, 1000, 39);
 	rig_finish(r);
 	assert_int_equal(rig_said(r, "could not be written to fosterd's stdout"), 1);
+	close(out[0]);
+	rig_pipe_done(&p);
+}
+
+/* Much longer than the keeper would wait. */
+static pid_t start_slow_reader(const struct rig *r, int fd)
+{
+	pid_t pid = rig_fork(r);
+	char some[100];
+
+	if (pid)
+		return pid;
+	while (read(fd, some, sizeof some) > 0)
+		usleep(100000);
+	_exit(0);
+}
+
+static void what_the_end_cannot_wait_for_is_said_before_the_keeper_loses_patience(void **state)
+{
+	int out[2];
+	struct link_log log = { .stream = 1, .kind = LINK_LOG_STDOUT };
+	struct rig_pipe p = rig_pipe();
+	uint64_t began_ns;
+
+	assert_return_code(pipe2(out, O_CLOEXEC), errno);
+	assert_return_code(fcntl(out[1], F_SETPIPE_SZ, 4096), errno);
+	struct rig *r = rig_begin(state, out[1], -1);
+	rig_send_log(r, 1, p.both, &log, "", "", "a");
+	write_numbered(p.in, 0, 1000, 39);
+	pid_t reader = start_slow_reader(r, out[0]);
+	began_ns = clock_boot_ns();
+	rig_finish(r);
+	assert_true(clock_boot_ns() - began_ns < KEEPER_PATIENCE_NS);
+	assert_int_equal(rig_said(r, "could not be written to fosterd's stdout"), 1);
+	assert_return_code(kill(reader, SIGKILL), errno);
+	assert_int_equal(waitpid(reader, NULL, 0), reader);
 	close(out[0]);
 	rig_pipe_done(&p);
 }
@@ -943,6 +987,7 @@ int main(void)
 		WITH_RIG(a_line_of_200_kib_goes_to_stdout_in_one),
 		WITH_RIG(a_stdout_that_nobody_reads_stops_no_other_stream),
 		WITH_RIG(the_end_does_not_wait_for_a_stdout_that_nobody_reads),
+		WITH_RIG(what_the_end_cannot_wait_for_is_said_before_the_keeper_loses_patience),
 		WITH_RIG(a_line_on_stdout_is_ended_before_a_successor_goes_on),
 		WITH_RIG(a_stdout_whose_reader_went_does_not_hold_up_who_prints),
 		WITH_RIG(a_socket_serves_as_stdout),
