@@ -602,6 +602,8 @@ class Server:
         child.channel = -1
 
     def release(self, child):
+        if child.pidfd in self.link.fds:
+            self.link.flush()  # while it is open
         os.waitpid(child.pid, 0)
         os.close(child.pidfd)
 

@@ -453,6 +453,26 @@ static void asking_again_is_answered_again_and_makes_nothing(void **state)
 	rig_end(r);
 }
 
+/* Both lie in the link while the server does something else. */
+static void asking_again_for_one_that_is_then_reaped_does_no_harm(void **state)
+{
+	struct rig *r = rig_begin(kind_of(state));
+	struct rig_plan p = sleeper(3);
+	const struct link_head reap = { .type = LINK_REAP, .slot = 3, .incarnation = 1 };
+
+	const struct rig_answer *first = rig_start(r, &p);
+	assert_int_equal(kill(first->pid, SIGKILL), 0);
+	(void)rig_await(r, LINK_ENDED, 3);
+	rig_ask_later(r, &p);
+	assert_int_equal(link_send(&r->link, &reap, NULL, 0, NULL, 0), 0);
+	assert_int_equal(link_flush(&r->link), 0);
+	const struct rig_answer *again = rig_await(r, LINK_FORKED, 3);
+	assert_int_equal(again->pid, first->pid);
+	p = sleeper(4);
+	(void)rig_kill(r, rig_start(r, &p));
+	rig_end(r);
+}
+
 static void many_requests_in_one_burst_are_all_carried_out(void **state)
 {
 	struct rig *r = rig_begin(kind_of(state));
@@ -1131,6 +1151,8 @@ int main(void)
 		ALL(a_program_on_local_files_fails_in_the_same_words),
 		ALL(a_limit_that_cannot_be_set_is_told),
 		ALL(asking_again_is_answered_again_and_makes_nothing),
+		ONE(asking_again_for_one_that_is_then_reaped_does_no_harm, python),
+		ONE(asking_again_for_one_that_is_then_reaped_does_no_harm, perl),
 		ALL(many_requests_in_one_burst_are_all_carried_out),
 		ONE(an_end_is_told_before_it_is_reaped, python),
 		ONE(an_end_is_told_before_it_is_reaped, perl),
