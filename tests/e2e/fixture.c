@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -112,6 +113,22 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return 0;
 }
 
+/* What was mounted there might have nobody any more who answers for it: that could not even be looked at. */
+static void unmount_all(struct fixture *f)
+{
+	const char *line = run_slurp("/proc/self/mounts", &f->arena, NULL);
+
+	while (line && *line) {
+		char path[256];
+
+		if (sscanf(line, "%*s %255s", path) == 1 &&
+		    strncmp(path, f->dir, strlen(f->dir)) == 0)
+			umount2(path, MNT_DETACH);
+		line = strchrnul(line, '\n');
+		line += *line == '\n';
+	}
+}
+
 /* Kill whatever is our child, until nothing is; returns how many there were. */
 static int kill_leftovers(void)
 {
@@ -175,6 +192,7 @@ static void free_fixture(struct fixture *f)
 	}
 	json_decref(f->pending);
 	json_decref(f->kept);
+	unmount_all(f);
 	arena_done(&f->arena);
 	nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	free(f);

@@ -175,7 +175,9 @@ void fixture_until_dead(struct fixture *f, pid_t pid)
 	auto_close int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 
-	if (pidfd >= 0 && poll(&p, 1, FIXTURE_DEADLINE_MS) == 0)
+	if (pidfd < 0)
+		assert_int_equal(errno, ESRCH);
+	else if (poll(&p, 1, FIXTURE_DEADLINE_MS) == 0)
 		fixture_fail(f, "process %d does not end", (int)pid);
 }
 
