@@ -40,7 +40,7 @@ ssize_t fds_send(int socket, const void *data, size_t len, const int *fds, unsig
 
 /* Receive at most len bytes, appending to *f what came along. Returns their number, 0 at end of
  * file, -EMSGSIZE when not all descriptors were taken, or -errno. Those the kernel drops, without a
- * word to their file systems; close(2) would wait for these. */
+ * word to their file systems; close(2) would wait for these. (A connection that lingers it waits for, too.) */
 ssize_t fds_receive(int socket, void *data, size_t len, struct fds *f);
 
 /* Read once towards the message under way in frame. scratch (size bytes) holds what is looked at.

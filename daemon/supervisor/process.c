@@ -6,6 +6,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/supervisor/forkserver.h"
+#include "daemon/supervisor/hurry.h"
 #include "daemon/supervisor/logs.h"
 #include "daemon/supervisor/process_internal.h"
 #include "daemon/supervisor/returncode.h"
@@ -147,8 +148,8 @@ void process_close_given(struct process *p)
 	if (!p->client)
 		return;
 	for (int i = 0; i < 3; i++)
-		close_fd(&p->client->stdio[i]);
-	close_fd(&p->client->directory_fd);
+		hurry_close(&p->client->stdio[i]);
+	hurry_close(&p->client->directory_fd);
 }
 
 void process_discard(struct process *p)

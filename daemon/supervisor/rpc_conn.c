@@ -5,6 +5,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/supervisor/aside.h"
+#include "daemon/supervisor/hurry.h"
 #include "daemon/supervisor/localfs.h"
 #include "daemon/supervisor/rpc_peer.h"
 #include "daemon/supervisor/rpc_server.h"
@@ -43,6 +44,14 @@ static void call_gone(struct rpc_call *call)
 		call->on_gone(call->data);
 }
 
+/* Descriptors that were not taken. */
+static void drop_fds(struct fds *f)
+{
+	for (unsigned i = 0; i < f->n; i++)
+		hurry_close(&f->fd[i]);
+	f->n = 0;
+}
+
 void rpc_conn_free(struct rpc_conn *c)
 {
 	if (!c)
@@ -50,11 +59,11 @@ void rpc_conn_free(struct rpc_conn *c)
 	ev_io_stop(c->server->config.loop, &c->io);
 	call_gone(&c->call);
 	/* It may still be in the epoll set; closing the socket, which nobody shares, removes it. */
-	close_fd(&c->io.fd);
+	hurry_close(&c->io.fd);
 	rpc_server_remove(c->server, c);
 	rpc_peer_done(&c->peer);
 	frame_done(&c->frame);
-	fds_done(&c->fds);
+	drop_fds(&c->fds);
 	rpc_out_done(&c->out);
 	free(c);
 }
@@ -104,8 +113,12 @@ static void conn_read(struct rpc_conn *c)
 	int r;
 
 	c->fds.refuse = !c->user->privileged && !aside_has_room(c->peer.uid, FDS_MAX);
+	if (!c->user->privileged) /* the kernel closes what there is no room for */
+		hurry_begin();
 	r = fds_read_message(c->io.fd, &c->frame, &c->fds, s->scratch, sizeof s->scratch, &text,
 			     &len);
+	if (!c->user->privileged)
+		hurry_end();
 	look_at_descriptors(c, n_fds);
 	if (r == 1)
 		conn_serve(c, text, len);
@@ -216,13 +229,12 @@ static void on_io(struct ev_loop *loop, struct ev_io *io, int events)
 
 int rpc_conn_new(struct rpc_server *s, int socket)
 {
-	auto_close int fd = socket;
 	auto_free struct rpc_conn *c = calloc(1, sizeof *c);
 	int r;
 
 	if (!c)
 		return -ENOMEM;
-	r = rpc_peer_read(fd, &c->peer);
+	r = rpc_peer_read(socket, &c->peer);
 	if (r < 0)
 		return r;
 	c->server = s;
@@ -232,7 +244,7 @@ int rpc_conn_new(struct rpc_server *s, int socket)
 		return r;
 	}
 	c->frame.limit = RPC_MESSAGE_BYTES_MAX;
-	ev_io_init(&c->io, on_io, take_fd(fd), EV_READ);
+	ev_io_init(&c->io, on_io, socket, EV_READ);
 	conn_update(c);
 	take_ptr(c);
 	return 0;
@@ -306,7 +318,7 @@ static void call_end(struct rpc_call *call)
 
 	assert(call->active);
 	call->active = false;
-	fds_done(&c->fds);
+	drop_fds(&c->fds);
 	c->fds_refused = false;
 	conn_send(c);
 }

@@ -16,6 +16,7 @@
 #include "daemon/supervisor/definition.h"
 #include "daemon/supervisor/errors.h"
 #include "daemon/supervisor/front.h"
+#include "daemon/supervisor/hurry.h"
 #include "daemon/supervisor/waiters.h"
 
 /* Of the slots, one user who is not admin gets this part at most. */
@@ -46,7 +47,7 @@ static void defining_done(struct defining *d)
 	conf_unref(d->conf);
 	close_fd(&d->pidfd);
 	for (size_t i = 0; i < FDS_MAX; i++)
-		close_fd(&d->fds[i]);
+		hurry_close(&d->fds[i]);
 }
 
 /* ---- the same call again --------------------------------------------------------------------- */
@@ -311,10 +312,10 @@ static int set_parent(struct defining *d, struct process *p)
 static void give_descriptors(struct defining *d, struct process_client *c)
 {
 	for (size_t i = 0; i < 3; i++) {
-		close_fd(&c->stdio[i]);
+		hurry_close(&c->stdio[i]);
 		c->stdio[i] = take_fd(d->fds[i]);
 	}
-	close_fd(&c->directory_fd);
+	hurry_close(&c->directory_fd);
 	c->directory_fd = take_fd(d->fds[3]);
 	c->terminal = d->params.terminal == PARAM_TRUE;
 }

@@ -10,6 +10,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/supervisor/hurry.h"
 
 #define ACCEPTS_A_TURN 64
 #define ACCEPT_REST_S 1.0
@@ -50,8 +51,10 @@ static int accept_one(struct rpc_server *s)
 
 	if (fd >= 0) {
 		r = rpc_conn_new(s, fd);
-		if (r < 0)
+		if (r < 0) {
 			log_debug("control", "connection refused: %s", strerror(-r));
+			hurry_close(&fd);
+		}
 		return 0;
 	}
 	switch (errno) {

@@ -80,7 +80,7 @@ struct rpc_server {
 	char scratch[RPC_SCRATCH_BYTES]; /* bytes just read, before they belong to a connection */
 };
 
-/* Serve socket (taken, also on failure). 0 or -errno. */
+/* Serve socket. 0, and it is taken; or -errno. */
 int rpc_conn_new(struct rpc_server *s, int socket);
 void rpc_conn_free(struct rpc_conn *c);
 

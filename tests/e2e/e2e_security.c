@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdio.h>
@@ -772,6 +773,148 @@ static void other_users_get_none_of_fosterds_capabilities(void **state)
 	fixture_down(f);
 }
 
+/* ---- connections that linger ----------------------------------------------------------------- */
+
+/* A TCP connection whose last close(2) waits an hour for the peer to read what was written. -1: none here. */
+static int lingering(int *ret_peer)
+{
+	const struct linger hour = { .l_onoff = 1, .l_linger = 3600 };
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr *sa = (struct sockaddr *)&in;
+	auto_close int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof in;
+	static char block[65536];
+
+	if (bind(server, sa, len) < 0 || listen(server, 1) < 0 ||
+	    getsockname(server, sa, &len) < 0 || connect(fd, sa, len) < 0)
+		return -1;
+	*ret_peer = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+	while (send(fd, block, sizeof block, MSG_DONTWAIT) > 0)
+		;
+	return setsockopt(fd, SOL_SOCKET, SO_LINGER, &hour, sizeof hour) < 0 ? -1 : fd;
+}
+
+/* Bytes, and fd n times. */
+static void send_with(int sock, const char *bytes, size_t len, int fd, size_t n)
+{
+	char control[CMSG_SPACE(16 * sizeof(int))] = { 0 };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = len };
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
+			    .msg_controllen = CMSG_SPACE(n * sizeof(int)) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(n * sizeof(int));
+	for (size_t i = 0; i < n; i++)
+		memcpy(CMSG_DATA(c) + i * sizeof fd, &fd, sizeof fd);
+	if (sendmsg(sock, &m, MSG_NOSIGNAL) != (ssize_t)len)
+		_exit(3);
+}
+
+#define PING "{\"method\":\"org.foster.Supervisor.Ping\"}"
+
+enum way {
+	NOT_ASKED_FOR,
+	TOO_MANY,
+	IN_A_SOCKET,
+	NOT_READ,
+	GIVEN,
+	WAYS
+};
+
+/* Let fosterd have fd in this way. */
+static void send_lingering(struct varlink *v, enum way way, int fd)
+{
+	json_t *stdio = json_pack("{s:s,s:s,s:[s],s:b}", "id", "x", "name", "x", "argv",
+				  "/no/such/program", "stdio", 1);
+	int pair[2], three[] = { fd, fd, fd };
+
+	switch (way) {
+	case NOT_ASKED_FOR:
+		send_with(v->fd, PING, sizeof PING, fd, 1);
+		break;
+	case TOO_MANY:
+		send_with(v->fd, PING, sizeof PING, fd, VARLINK_FDS_MAX + 1);
+		break;
+	case IN_A_SOCKET:
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+			_exit(4);
+		send_with(pair[0], "x", 1, fd, 1);
+		send_with(v->fd, PING, sizeof PING, pair[1], 1);
+		close(pair[0]);
+		close(pair[1]);
+		break;
+	case NOT_READ: /* behind a call that does not end */
+		varlink_send(v, "Events", NULL, true, NULL, 0);
+		send_with(v->fd, PING, sizeof PING, fd, 1);
+		break;
+	case GIVEN:
+		varlink_send(v, "Define", json_incref(stdio), false, three, 3);
+		break;
+	case WAYS:
+		break;
+	}
+	json_decref(stdio);
+}
+
+/* As nobody, with the supervisor at rest, that the last to close it is not us. We keep the end that is not
+ * read, until we are killed. */
+_Noreturn static void leave_lingering(struct fixture *f, enum way way)
+{
+	struct varlink v = { .fd = -1 };
+	int peer = -1, fd, said;
+
+	if (setresgid(OTHER_NOBODY, OTHER_NOBODY, OTHER_NOBODY) < 0 ||
+	    setresuid(OTHER_NOBODY, OTHER_NOBODY, OTHER_NOBODY) < 0)
+		_exit(1);
+	fd = lingering(&peer);
+	said = open(fixture_path(f, "theirs/said"), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0 || said < 0 || varlink_open(&v, f->socket) < 0)
+		_exit(2);
+	send_lingering(&v, way, fd);
+	close(fd);
+	if (way == NOT_READ)
+		varlink_close(&v);
+	dprintf(said, "%s", "sent");
+	for (;;)
+		pause();
+}
+
+/* Nobody waits for the end of what has no end: not who was sent it, and not the keeper. */
+static void a_connection_that_lingers_stops_nobody(void **state)
+{
+	struct fixture *f = *state;
+	int peer = -1;
+
+	other_publish(f);
+	make_theirs(f);
+	auto_close int fd = lingering(&peer);
+	if (fd < 0)
+		fixture_skip("TCP cannot be had here");
+	close(peer);
+	fixture_up(f, MAY_RUN "[program:web]\n" HOLD);
+	pid_t web = fixture_settle(f, "web", "RUNNING"), supervisor = fixture_supervisor(f);
+	for (enum way way = NOT_ASKED_FOR; way < WAYS; way++) {
+		fixture_kill(supervisor, SIGSTOP);
+		pid_t pid = fork();
+
+		if (pid == 0)
+			leave_lingering(f, way);
+		fixture_until_file(f, "theirs/said", "sent");
+		fixture_kill(supervisor, SIGCONT);
+		fixture_ctl_is(f, 0, NULL, "", "run", "--", "true");
+		assert_int_equal(fixture_pid(f, "web"), web);
+		assert_int_equal(fixture_supervisor(f), supervisor);
+		assert_return_code(unlink(fixture_path(f, "theirs/said")), errno);
+		fixture_reap(f, pid);
+	}
+	fixture_down(f);
+}
+
 /* ---- a file system of his own ---------------------------------------------------------------- */
 
 /* In a process of nobody's, as which it cannot close the file either: sent, it waits to be killed. */
@@ -863,6 +1006,7 @@ int main(void)
 		fixture_test(who_is_in_another_pid_namespace_has_a_session_of_his_own),
 		fixture_test(who_has_gone_lives_on_in_nobody_who_has_his_pid),
 		fixture_test(other_users_get_none_of_fosterds_capabilities),
+		fixture_test(a_connection_that_lingers_stops_nobody),
 		fixture_test(what_cannot_be_closed_stops_nobody),
 	};
 
