@@ -527,8 +527,11 @@ static void what_a_reader_is_given_is_for_reading(void **state)
 	int status = -1;
 
 	other_publish(f);
-	fixture_up(f, MAY_RUN "[program:web]\nstartsecs = 0\ncommand = @child@ print words hold\n");
+	struct fifo *said = fixture_fifo(f, "said");
+	fixture_up(f, MAY_RUN "[program:web]\nstartsecs = 0\n"
+			      "command = @child@ print words say @dir@/said printed hold\n");
 	fixture_settle(f, "web", "RUNNING");
+	fixture_expect_line(f, said, "printed");
 	fixture_new_logger(f, 0); /* from now on a log is asked for when it is written */
 	auto_close int log = fd_about_web(f, "OpenLog");
 	auto_close int web = fd_about_web(f, "OpenProcess");
