@@ -83,6 +83,20 @@ static void add_settings(struct definition *def)
 	add_command(def);
 }
 
+static const char *const *copy_strings(struct build *b, const char *const *v)
+{
+	auto_buf struct buf all = { 0 };
+	size_t n = 0;
+
+	for (; v && v[n]; n++)
+		buf_add_strz(&all, v[n]);
+	if (buf_error(&all)) {
+		b->err = -ENOMEM;
+		n = 0;
+	}
+	return pool_vec(&b->pool, all.data, n);
+}
+
 /* What the client's program may refer to. The strings are copied: base may go first. */
 static void take_base(struct build *b, const struct conf *base)
 {
@@ -95,25 +109,11 @@ static void take_base(struct build *b, const struct conf *base)
 	m->gid = m->socket_gid = (gid_t)-1;
 	m->method = base->main.method;
 	m->forkserver = base->main.forkserver ? pool_str(&b->pool, base->main.forkserver) : NULL;
-	m->environ = setting_merge(b, NULL, base->main.environ);
+	m->environ = copy_strings(b, base->main.environ);
 	for (size_t i = 0; servers && i < base->n_forkservers; i++)
 		servers[i].name = base->forkservers[i].name; /* only for looking up, then dropped */
 	b->conf->forkservers = servers;
 	b->conf->n_forkservers = servers ? base->n_forkservers : 0;
-}
-
-static const char *const *copy_strings(struct build *b, const char *const *v)
-{
-	auto_buf struct buf all = { 0 };
-	size_t n = 0;
-
-	for (; v[n]; n++)
-		buf_add_strz(&all, v[n]);
-	if (buf_error(&all)) {
-		b->err = -ENOMEM;
-		n = 0;
-	}
-	return pool_vec(&b->pool, all.data, n);
 }
 
 static void check_environment(struct definition *def)

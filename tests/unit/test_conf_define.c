@@ -1,5 +1,6 @@
 /* Definitions made by clients, and the difference between two configurations. */
 #include <errno.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,6 +48,7 @@ static struct conf *define(const struct conf_definition *d, char **ret_text)
 		buf_addf(&text, "%s\n", one);
 	}
 	assert_int_equal(err, c ? 0 : -EINVAL);
+	mallopt(M_PERTURB, 0x5a); /* what is freed does not look as before */
 	conf_unref(from); /* what was defined does not need it */
 	conf_diag_done(&diag);
 	*ret_text = buf_take_str(&text);
@@ -77,6 +79,9 @@ static void a_client_gets_the_defaults_of_clients(void **unused)
 	assert_int_equal(p->out.kind, CONF_LOG_AUTO);
 	assert_null(p->program->file);
 	assert_null(p->directory);
+	assert_string_equal(p->environ[0], "A=base");
+	assert_string_equal(p->environ[1], "B=base");
+	assert_null(p->environ[2]);
 	conf_unref(c);
 }
 
