@@ -246,7 +246,7 @@ void spool_sweep(struct supervisor *s)
 		return;
 	dir = opendir(path);
 	for (const struct dirent *e; dir && (e = readdir(dir));)
-		if (e->d_name[0] != '.')
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			sweep(s, e->d_name);
 	if (dir)
 		closedir(dir);

@@ -99,10 +99,12 @@ static void what_was_forgotten_leaves_no_file(void **state)
 	fixture_up(f, "");
 	pid_t supervisor = fixture_supervisor(f);
 	fixture_write_file(f, "run/spool/gone", "{}"); /* as one that was killed has left it */
+	fixture_write_file(f, "run/spool/.dotted", "{}");
 	fixture_write_file(f, "run/spool/half.new", "{");
 	fixture_kill(supervisor, SIGKILL);
 	fixture_new_supervisor(f, supervisor);
 	assert_int_equal(access(fixture_path(f, "run/spool/gone"), F_OK), -1);
+	assert_int_equal(access(fixture_path(f, "run/spool/.dotted"), F_OK), -1);
 	assert_int_equal(access(fixture_path(f, "run/spool/half.new"), F_OK), -1);
 	fixture_down(f);
 }
