@@ -14,6 +14,7 @@ struct search {
 	struct names *names;
 	uint8_t *seen; /* a bit for each slot */
 	unsigned patterns;
+	uint64_t work;
 	bool matched; /* the last scan found something, seen before or not */
 	int err;
 };
@@ -97,9 +98,19 @@ static void add(struct search *q, const char *name, struct process *p)
 		names->n_unknown++;
 }
 
+static bool may_go_on(struct search *q, const char *name, const struct process *p)
+{
+	q->work += strlen(name) * strlen(process_name(p));
+	if (q->work > NAMES_WORK_MAX && !q->err)
+		q->err = -E2BIG;
+	return !q->err;
+}
+
 static void add_matching(struct search *q, const char *name, struct process *p)
 {
-	if (!is_seen_by(q->s, q->peer, p) || (name && !names_match(p, name)))
+	if (!is_seen_by(q->s, q->peer, p))
+		return;
+	if (name && (!may_go_on(q, name, p) || !names_match(p, name)))
 		return;
 	q->matched = true;
 	add(q, process_name(p), p);

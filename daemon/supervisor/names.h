@@ -12,12 +12,17 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "daemon/supervisor/rpc.h"
 #include "daemon/supervisor/supervisor.h"
 
 /* NAMEs in one request that are not plain names; each is compared with every process. */
 #define NAMES_PATTERNS_MAX 64
+
+/* What a match may cost at worst is the length of the pattern times that of the name; this is for all of
+ * one request, and a tenth of a second. 10,000 names of 10 bytes have room for 64 patterns of 10. */
+#define NAMES_WORK_MAX ((uint64_t)1 << 26)
 
 struct names_item {
 	const char *name; /* the process's full name; or the NAME that means nothing */
@@ -30,7 +35,7 @@ struct names {
 };
 
 /* What the n names, an array of strings, mean for the peer. names NULL: all that he sees. Returns 0;
- * -E2BIG when there are more than NAMES_PATTERNS_MAX patterns; or -ENOMEM. */
+ * -E2BIG when there are more than NAMES_PATTERNS_MAX patterns, or they are too long; or -ENOMEM. */
 int names_resolve(const struct supervisor *s, const struct rpc_peer *peer, const json_t *names,
 		  struct names *ret_names);
 void names_done(struct names *names);

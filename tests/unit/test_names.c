@@ -149,6 +149,29 @@ static void too_many_patterns_are_refused(void **state)
 	json_decref(list);
 }
 
+/* What one user defines and asks for must not take the others' time. */
+static void patterns_that_would_take_long_are_refused(void **state)
+{
+	struct names names = { 0 };
+	json_t *list = json_array();
+	char name[251], pattern[511] = "*";
+
+	for (int i = 0; i < 1000; i++) {
+		memset(name, 'a', sizeof name - 1);
+		snprintf(name + 240, sizeof name - 240, "%d", i);
+		front_define(*state, name, 1000);
+	}
+	for (size_t len = 1; len + 4 < sizeof pattern; len += 4)
+		memcpy(pattern + len, "[ab]", 5);
+	for (int i = 0; i < NAMES_PATTERNS_MAX; i++)
+		json_array_append_new(list, json_string(pattern));
+	assert_int_equal(names_resolve(*state, &front_root, list, &names), -E2BIG);
+	json_decref(list);
+	assert_int_equal(names_resolve(*state, &front_root, NULL, &names), 0);
+	assert_int_equal(names.n, 1005);
+	names_done(&names);
+}
+
 #define test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -167,6 +190,7 @@ int main(void)
 		test(what_a_peer_may_not_see_does_not_exist),
 		test(a_process_that_leaves_the_configuration_is_still_there),
 		test(too_many_patterns_are_refused),
+		test(patterns_that_would_take_long_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
