@@ -116,17 +116,28 @@ const char *format_state_color(const char *state)
 	return "\033[33m";
 }
 
+/* U+0080..9F are control characters, too, and single bytes of that range are to some terminals. */
+static bool is_control(const char *text, size_t i, bool is_utf8)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	if (s[i] < 0x80)
+		return s[i] < 0x20 || s[i] == 0x7f;
+	if (!is_utf8)
+		return s[i] < 0xa0;
+	return (s[i] == 0xc2 && s[i + 1] < 0xa0) || (s[i] < 0xa0 && s[i - 1] == 0xc2);
+}
+
 void format_text(struct buf *b, const char *text, size_t len)
 {
+	bool is_utf8 = text_is_utf8(text, len);
 	size_t plain = 0;
 
 	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c >= 0x20 && c != 0x7f)
+		if (!is_control(text, i, is_utf8))
 			continue;
 		buf_add(b, text + plain, i - plain);
-		buf_addf(b, "\\x%02x", c);
+		buf_addf(b, "\\x%02x", (unsigned char)text[i]);
 		plain = i + 1;
 	}
 	buf_add(b, text + plain, len - plain);

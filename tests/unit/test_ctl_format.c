@@ -131,6 +131,9 @@ static void values_of_any_type_fit_one_line(void **unused)
 		const char *json, *text;
 	} cases[] = {
 		{ "\"a\\nb\"", "a\\x0ab" },
+		{ "\"\\u009b2J \\u00a0\\u00c2\\u0100\"",
+		  "\\xc2\\x9b2J \u00a0\u00c2\u0100" }, /* as ESC [ */
+		{ "{\"base64\":\"mzJK/w==\"}", "\\x9b2J\xff" },
 		{ "{\"base64\":\"YQo=\"}", "a\\x0a" },
 		{ "null", "-" },
 		{ "true", "yes" },
