@@ -320,12 +320,13 @@ struct conf_definition {
 	size_t n_settings;
 	const char *const *environ; /* "K=V", arbitrary bytes, NULL-terminated, or NULL */
 	const char *directory; /* absolute or NULL */
+	bool bare; /* of a user who is not to see what the environment= of base may hold */
 };
 
 /* Build a conf of exactly one program with one process. Paths must be absolute; whether directory
  * exists is left to who enters it, with the client's rights; a parent may be a client's, so that
  * only its name is checked. base gives the forkservers and defaults that
- * it may refer to. Returns as conf_parse() does. */
+ * it may refer to, and its environment=. Returns as conf_parse() does. */
 int conf_define(const struct conf *base, const struct conf_definition *d, struct conf **ret_conf,
 		struct conf_diag *diag);
 

@@ -98,7 +98,7 @@ static const char *const *copy_strings(struct build *b, const char *const *v)
 }
 
 /* What the client's program may refer to. The strings are copied: base may go first. */
-static void take_base(struct build *b, const struct conf *base)
+static void take_base(struct build *b, const struct conf *base, bool bare)
 {
 	struct conf_main *m = &b->conf->main;
 	struct conf_forkserver *servers = build_alloc(b, base->n_forkservers, sizeof *servers);
@@ -109,7 +109,7 @@ static void take_base(struct build *b, const struct conf *base)
 	m->gid = m->socket_gid = (gid_t)-1;
 	m->method = base->main.method;
 	m->forkserver = base->main.forkserver ? pool_str(&b->pool, base->main.forkserver) : NULL;
-	m->environ = copy_strings(b, base->main.environ);
+	m->environ = copy_strings(b, bare ? NULL : base->main.environ);
 	for (size_t i = 0; servers && i < base->n_forkservers; i++)
 		servers[i].name = base->forkservers[i].name; /* only for looking up, then dropped */
 	b->conf->forkservers = servers;
@@ -186,7 +186,7 @@ int conf_define(const struct conf *base, const struct conf_definition *d, struct
 
 	if (err)
 		return err;
-	take_base(&b, base);
+	take_base(&b, base, d->bare);
 	def.section = open_section(&b, d->name);
 	if (!def.section) {
 		b.err = -ENOMEM;

@@ -223,9 +223,14 @@ bool process_dies_with_keeper(const struct process *p)
 	return false;
 }
 
+bool process_is_other_user(uid_t uid)
+{
+	return uid != 0 && uid != geteuid();
+}
+
 bool process_is_of_other(const struct process *p)
 {
-	return p->client && p->client->uid != 0 && p->client->uid != geteuid();
+	return p->client && process_is_other_user(p->client->uid);
 }
 
 /* ---- definitions --------------------------------------------------------------------------------- */

@@ -173,6 +173,7 @@ bool process_dies_with_keeper(const struct process *p);
 /* Whether a client has defined it who is neither root nor of fosterd's own user: it runs as that one,
  * and is given nothing that he could not have himself. */
 bool process_is_of_other(const struct process *p);
+bool process_is_other_user(uid_t uid); /* whether such a one */
 
 /* ---- process_event.c --------------------------------------------------------------------------- */
 

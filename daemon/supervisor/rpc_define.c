@@ -214,6 +214,7 @@ static bool build(struct defining *d)
 		return false;
 	}
 	d->def.d.name = d->name;
+	d->def.d.bare = process_is_other_user(d->peer->uid);
 	if (r == 0)
 		r = conf_define(d->s->conf, &d->def.d, &d->conf, &diag);
 	if (r == -EINVAL)

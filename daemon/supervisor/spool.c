@@ -143,6 +143,7 @@ static bool definition_of(struct loaded *l, const json_t *json)
 	const json_t *directory = json_object_get(json, "directory");
 	bool has_argv = json_is_true(json_object_get(json, "has_argv"));
 
+	l->d.bare = process_is_other_user((uid_t)json_integer_value(json_object_get(json, "uid")));
 	l->d.name = string_of(&l->arena, json_object_get(json, "name"));
 	l->d.argv = has_argv ? strings_of(&l->arena, json_object_get(json, "argv")) : NULL;
 	l->d.environ = strings_of(&l->arena, json_object_get(json, "environment"));

@@ -102,6 +102,35 @@ static void no_answer_to_a_reader_has_values(void **state)
 	fixture_down(f);
 }
 
+/* What the configuration gives to all programs is for those that it has, and for its own user's: also after
+ * the definition was read again. */
+static void what_others_define_has_nothing_of_the_configurations_environment(void **state)
+{
+	struct fixture *f = *state;
+
+	other_publish(f);
+	fixture_up(f, "[foster]\nsocket_mode = 0666\nenvironment = TOKEN=\"" SECRET "\"\n"
+		      "[access:run]\nusers = daemon\nallow = read,run\n");
+	fixture_ctl_is(f, 0, SECRET "\n", "", "run", "--", "sh", "-c", "echo $TOKEN");
+	struct result r = other_ctl(f, OTHER_DAEMON, "start", "mine", "--", "env");
+	assert_int_equal(r.status, 0);
+	fixture_until(f, "mine", "EXITED");
+	fixture_new_logger(f, 0);
+	for (int i = 0; i < 2; i++) {
+		assert_contains(fixture_ctl(f, "tail", "-n", "100", "mine").out,
+				"FOSTER_NAME=mine");
+		assert_lacks(fixture_ctl(f, "tail", "-n", "100", "mine").out, SECRET);
+		assert_lacks(other_ctl(f, OTHER_DAEMON, "show", "mine").out, SECRET);
+		pid_t supervisor = fixture_supervisor(f);
+		fixture_kill(supervisor, SIGKILL);
+		fixture_new_supervisor(f, supervisor);
+		fixture_reconnect(f);
+		fixture_ctl_is(f, 0, NULL, "", "start", "mine");
+		fixture_until(f, "mine", "EXITED");
+	}
+	fixture_down(f);
+}
+
 /* At level debug, through a bad reload, a supervisor's death, and the table that SIGUSR1 asks for. */
 static void no_line_of_the_log_has_values(void **state)
 {
@@ -348,6 +377,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		fixture_test(values_are_for_admin_and_owner),
 		fixture_test(no_answer_to_a_reader_has_values),
+		fixture_test(what_others_define_has_nothing_of_the_configurations_environment),
 		fixture_test(no_line_of_the_log_has_values),
 		fixture_test(a_child_has_its_own_descriptors_and_none_of_fosterds),
 		fixture_test(nor_has_one_of_fosterds_own_user),
