@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "conf/conf.h"
+#include "daemon/supervisor/access.h"
 #include "daemon/supervisor/rpc_server.h"
 
 #define SERVICE "org.varlink.service"
@@ -115,22 +115,12 @@ static void unknown_method(struct rpc_conn *c, const char *method)
 			  json_pack("{s:s%}", "interface", method, len));
 }
 
-/* The least of the rights that would have done. */
-static const char *right_name(unsigned rights)
-{
-	if (rights & CONF_READ)
-		return "read";
-	if (rights & CONF_CONTROL)
-		return "control";
-	return rights & CONF_RUN ? "run" : "admin";
-}
-
 static void not_permitted(struct rpc_conn *c, const struct rpc_method *m)
 {
 	char name[RPC_INTERFACE_NAME_MAX + sizeof ".NotPermitted"];
 
 	snprintf(name, sizeof name, "%s.NotPermitted", c->server->interface_name);
-	error_about(&c->call, name, "right", right_name(m->rights));
+	error_about(&c->call, name, "right", access_right_name(m->rights));
 }
 
 void rpc_dispatch(struct rpc_conn *c, const struct call *call)
