@@ -430,6 +430,50 @@ static void the_secrets_of_a_forgotten_process_go_with_it(void **state)
 	fixture_down(f);
 }
 
+/* ---- what the description says --------------------------------------------------------------- */
+
+/* Every member of object is one of that type in text. */
+static void expect_described(struct fixture *f, const char *text, const char *type, json_t *object)
+{
+	const char *begin = strstr(text, fixture_format(f, "\ntype %s (\n", type));
+	const char *end = begin ? strstr(begin, "\n)\n") : NULL;
+	const char *key;
+	json_t *value;
+
+	assert_non_null(end);
+	json_object_foreach(object, key, value)
+	{
+		const char *found = strstr(begin, fixture_format(f, "\n  %s: ", key));
+
+		if (!found || found > end)
+			fixture_fail(f, "type %s has no %s", type, key);
+	}
+	assert_true(json_object_size(object) > 0);
+}
+
+static void a_process_has_no_member_that_is_not_described(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_start(f, WEB "[program:kid]\nparent = web\n" HOLD, "web");
+	json_t *d = fixture_call(f, "org.varlink.service.GetInterfaceDescription", "{s:s}",
+				 "interface", "org.foster.Supervisor");
+	const char *text = json_string_value(json_object_get(d, "description"));
+	for (int lives = 0; lives < 2; lives++) { /* the first has no end before it */
+		json_t *status = fixture_call(f, "Status", NULL),
+		       *tree = fixture_call(f, "Tree", NULL);
+
+		expect_described(f, text, "Process", fixture_show(f, "web"));
+		expect_described(f, text, "Process", fixture_show(f, "kid"));
+		expect_described(f, text, "Status",
+				 json_array_get(json_object_get(status, "processes"), 0));
+		expect_described(f, text, "Node",
+				 json_array_get(json_object_get(tree, "nodes"), 0));
+		fixture_call(f, "Restart", "{s:[{s:s}]}", "targets", "name", "web");
+	}
+	fixture_down(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -451,6 +495,7 @@ int main(void)
 		fixture_test(who_comes_back_to_the_events_is_told_what_has_changed_since),
 		fixture_test(a_stream_must_be_asked_for),
 		fixture_test(the_secrets_of_a_forgotten_process_go_with_it),
+		fixture_test(a_process_has_no_member_that_is_not_described),
 	};
 
 	return fixture_run(tests);
