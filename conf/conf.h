@@ -334,6 +334,10 @@ int conf_define(const struct conf *base, const struct conf_definition *d, struct
  * character, ':' or '/', no leading '-'. */
 bool conf_name_valid(const char *name);
 
+/* Whether the names of its AUTO log files, and of those that they are rotated to, are such that a file can
+ * have: with the longest process names they are not. */
+bool conf_log_name_fits(const struct conf_process *p);
+
 struct conf *conf_ref(struct conf *c);
 void conf_unref(struct conf *c); /* NULL is allowed */
 

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,9 @@
 #include "conf/setting.h"
 #include "conf/text.h"
 #include "conf/words.h"
+
+/* With the longest that comes behind it, it is the name of a file. */
+#define LOGGED_NAME_MAX (NAME_MAX - strlen("-stdout.log.9999"))
 
 static void store_args(struct build *b, const struct ini_value *v, const char *text,
 		       struct conf_process *p)
@@ -52,6 +56,13 @@ static void settle_directory(const struct build *b, struct conf_log *log)
 {
 	if (log->kind == CONF_LOG_AUTO)
 		log->path = b->conf->main.childlogdir;
+}
+
+bool conf_log_name_fits(const struct conf_process *p)
+{
+	bool is_auto = p->out.kind == CONF_LOG_AUTO || p->err.kind == CONF_LOG_AUTO;
+
+	return !is_auto || strlen(p->full_name) <= LOGGED_NAME_MAX;
 }
 
 static void settle_logs(struct build *b, const struct program_work *w, struct process_draft *d)
@@ -135,6 +146,10 @@ static void build_one(struct build *b, const struct program_work *w, const char 
 		    strcmp(v->key, "process_name") != 0 && (text = build_text(b, v, &inner)))
 			store(b, v, text, d);
 	settle_logs(b, w, d);
+	if (b->sources && !b->sources->revived && !conf_log_name_fits(&d->process))
+		build_section_error(b, w->section,
+				    "'%s': with AUTO log files a full name has %zu bytes at most",
+				    d->process.full_name, LOGGED_NAME_MAX);
 }
 
 void program_add_processes(struct build *b, struct program_work *w, const char *group,

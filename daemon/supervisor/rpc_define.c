@@ -229,6 +229,10 @@ static bool build(struct defining *d)
 			       "start_method: the forkserver must be one of your own user");
 		return false;
 	}
+	if (d->fds[0] < 0 && !conf_log_name_fits(d->conf->processes)) {
+		errors_problem(d->call, "BadDefinition", "name: is too long for its log file's");
+		return false;
+	}
 	if (conf_find_group(d->s->conf, d->conf->processes[0].group)) {
 		errors_reply(d->call, "NameInUse", d->name, NULL);
 		return false;

@@ -153,6 +153,14 @@ static void names_that_lead_elsewhere_are_refused(void **state)
 	memset(longest, 'n', 256);
 	assert_non_null(varlink_error(
 		define(f, json_pack("{s:s,s:[s]}", "name", longest, "argv", "true"), NULL, 0)));
+	longest[240] = '\0';
+	expect_error(f,
+		     define(f, json_pack("{s:s,s:[s]}", "name", longest, "argv", "true"), NULL, 0),
+		     "BadDefinition", "name: is too long for its log file's");
+	longest[239] = '\0';
+	assert_null(varlink_error(define(
+		f, json_pack("{s:s,s:[s,s]}", "name", longest, "argv", "echo", "said"), NULL, 0)));
+	assert_string_equal(output_of(f, longest), "said\n");
 	fixture_settle(f, "web", "RUNNING");
 	fixture_down(f);
 }

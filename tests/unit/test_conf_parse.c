@@ -335,6 +335,24 @@ static void bad_names_are_refused(void **unused)
 			"foster.ini:5: [group:x:y] a name must not contain ':' or '/'\n");
 }
 
+static void a_name_of_a_log_file_has_its_length(void **unused)
+{
+	auto_buf struct buf text = { 0 }, problem = { 0 };
+
+	(void)unused;
+	buf_addf(&text, "[program:%0239d]\ncommand=a\n", 1);
+	conf_unref(good(text.data));
+	buf_clear(&text);
+	buf_addf(&text, "[program:%0240d]\ncommand=a\n", 1);
+	buf_addf(&problem,
+		 "foster.ini:1: [program:%0240d] '%0240d': with AUTO log files a full name has 239 "
+		 "bytes at most\n",
+		 1, 1);
+	assert_problems(text.data, problem.data);
+	buf_add_str(&text, "stdout_logfile=NONE\nredirect_stderr=true\n");
+	conf_unref(good(text.data));
+}
+
 static void a_parent_is_a_process_and_no_descendant(void **unused)
 {
 	struct conf *c = good("[program:db]\ncommand=d\n[program:web]\ncommand=w\nparent=db:db\n");
@@ -583,6 +601,7 @@ int main(void)
 		cmocka_unit_test(groups_name_and_order_their_processes),
 		cmocka_unit_test(names_that_clash_are_refused),
 		cmocka_unit_test(bad_names_are_refused),
+		cmocka_unit_test(a_name_of_a_log_file_has_its_length),
 		cmocka_unit_test(a_parent_is_a_process_and_no_descendant),
 		cmocka_unit_test(exit_on_is_a_process),
 		cmocka_unit_test(a_native_restart_key_makes_the_rules_native),
