@@ -77,6 +77,7 @@ struct process_client {
 	size_t n_groups;
 	uint64_t defined_real_ns; /* calendar */
 	uint64_t request_id; /* hash of the id of its Define */
+	size_t spooled; /* bytes of its definition in the spool */
 	int stdio[3], directory_fd; /* of `run`, until it is spawned; -1 */
 	bool terminal; /* stdio[0] is its terminal */
 };

@@ -22,6 +22,9 @@
 /* Of the slots, one user who is not admin gets this part at most. */
 #define USER_SHARE 4
 
+/* What his definitions take: about as much of our memory, and of the runtime directory's file system. */
+#define USER_BYTES_MAX ((size_t)64 << 20)
+
 #define FDS_MAX 4 /* stdio and directory */
 
 struct defining {
@@ -245,12 +248,19 @@ static bool build(struct defining *d)
 static bool has_room(struct defining *d)
 {
 	uint32_t n = 0, most = d->s->keeper.slots / USER_SHARE;
+	size_t bytes = 0;
 
-	for (const struct process *p = d->s->processes; p && !d->privileged; p = p->by_name.next)
-		n += access_owns(d->peer, p);
-	if (d->privileged || n < most)
+	for (const struct process *p = d->s->processes; p && !d->privileged; p = p->by_name.next) {
+		if (!access_owns(d->peer, p) || strcmp(process_name(p), d->name) == 0)
+			continue; /* whose place it takes goes */
+		n++;
+		bytes += p->client->spooled;
+	}
+	if (n < most && bytes < USER_BYTES_MAX)
 		return true;
-	errors_reply(d->call, "LimitReached", NULL, "too many processes of one user");
+	errors_reply(d->call, "LimitReached", NULL,
+		     n < most ? "too many bytes in the definitions of one user: forget some"
+			      : "too many processes of one user");
 	return false;
 }
 

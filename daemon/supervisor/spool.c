@@ -76,6 +76,7 @@ int spool_save(const struct supervisor *s, const struct process *p, const struct
 	json_decref(json);
 	if (!text)
 		return -ENOMEM;
+	p->client->spooled = strlen(text);
 	return r < 0 ? r : fd_replace_file(path, text, strlen(text), 0600);
 }
 
@@ -206,7 +207,9 @@ struct process *spool_load(struct supervisor *s, const char *full_name, uint32_t
 	if (json)
 		p = build(s, json, slot);
 	json_decref(json);
-	if (!p)
+	if (p)
+		p->client->spooled = text.len;
+	else
 		log_error(full_name, "its definition %s cannot be read", path);
 	return p;
 }

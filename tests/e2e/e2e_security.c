@@ -194,6 +194,52 @@ static void no_definition_is_in_the_way_of_another(void **state)
 	fixture_down(f);
 }
 
+/* Whether a Define of nobody's with an environment of 3 MiB finds room. Whether that can be executed depends
+ * on the limit of the stack. */
+static bool has_room_for_large(struct fixture *f, const char *name)
+{
+	json_t *environment = json_array();
+	auto_free char *text = calloc(1, (64 << 10) + 1);
+
+	assert_non_null(text);
+	memset(text, 'x', 64 << 10);
+	memcpy(text, "V=", 2);
+	for (int i = 0; i < 48; i++)
+		json_array_append_new(environment, json_string(text));
+	json_t *reply = define(f,
+			       json_pack("{s:s,s:[s],s:o}", "name", name, "argv", "true",
+					 "environment", environment),
+			       NULL, 0);
+	const char *error = varlink_error(reply);
+	if (!error || strcmp(error, "CannotStart") == 0)
+		return true;
+	expect_error(f, reply, "LimitReached", "too many bytes in the definitions of one user");
+	return false;
+}
+
+/* Definitions lie in fosterd's memory, and in a directory that usually is memory, too. */
+static void what_one_user_defines_has_an_end(void **state)
+{
+	struct fixture *f = *state;
+	int n = 0;
+
+	other_publish(f);
+	fixture_up(f, MAY_RUN);
+	while (n < 40 && has_room_for_large(f, fixture_format(f, "job-%d", n)))
+		n++;
+	assert_in_range(n, 20, 25);
+	fixture_ctl_is(f, 0, NULL, "", "start", "mine", "--", "true");
+	pid_t supervisor = fixture_supervisor(f);
+	fixture_kill(supervisor, SIGKILL);
+	fixture_new_supervisor(f, supervisor);
+	fixture_reconnect(f);
+	assert_false(has_room_for_large(f, "another"));
+	assert_true(has_room_for_large(f, "job-0")); /* in its own place */
+	assert_int_equal(other_ctl(f, OTHER_NOBODY, "forget", "job-0").status, 0);
+	assert_true(has_room_for_large(f, "another"));
+	fixture_down(f);
+}
+
 /* ---- the runtime directory ----------------------------------------------------------------- */
 
 static bool is_refused(int result)
@@ -1001,6 +1047,7 @@ int main(void)
 		fixture_test(every_key_that_is_not_open_needs_admin),
 		fixture_test(names_that_lead_elsewhere_are_refused),
 		fixture_test(no_definition_is_in_the_way_of_another),
+		fixture_test(what_one_user_defines_has_an_end),
 		fixture_test(nothing_can_be_planted_in_or_read_from_the_runtime_directory),
 		fixture_test(a_log_that_became_a_link_is_neither_written_nor_read),
 		fixture_test(a_rotation_moves_links_and_follows_none),
