@@ -86,14 +86,13 @@ static int tell_outcomes(const struct ctl *ctl, const struct action *act, const 
 }
 
 /* Which incarnations names mean: a list for Restart and Signal; unknown names are complained about
- * and lift *status. NULL after a failure. */
+ * and set *status. NULL after a failure. */
 static json_t *resolve(struct ctl *ctl, json_t *names, int *status)
 {
 	struct request q = { .method = "Resolve",
 			     .parameters = json_pack("{s:O}", "names", names) };
 	struct reply reply;
 	json_t *targets;
-	const json_t *unknown;
 	int r = ctl_ask(ctl, &q, NULL, &reply);
 
 	json_decref(q.parameters);
@@ -101,13 +100,7 @@ static json_t *resolve(struct ctl *ctl, json_t *names, int *status)
 		*status = r;
 		return NULL;
 	}
-	unknown = json_object_get(reply.parameters, "unknown");
-	for (size_t i = 0; i < json_array_size(unknown); i++) {
-		const char *name = json_string_value(json_array_get(unknown, i));
-
-		complain("%s: no such process", name ? name : "?");
-		*status = CTL_NO_PROCESS;
-	}
+	*status = complain_unknown(json_object_get(reply.parameters, "unknown"));
 	targets = json_incref(json_object_get(reply.parameters, "targets"));
 	reply_done(&reply);
 	if (!json_is_array(targets))

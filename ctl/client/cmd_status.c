@@ -78,16 +78,6 @@ static int list_of_json(const json_t *processes, struct status_list *ret_list)
 	return 0;
 }
 
-static int complain_unknown(const json_t *unknown)
-{
-	for (size_t i = 0; i < json_array_size(unknown); i++) {
-		const char *name = json_string_value(json_array_get(unknown, i));
-
-		complain("%s: no such process", name ? name : "?");
-	}
-	return json_array_size(unknown) ? CTL_NO_PROCESS : CTL_OK;
-}
-
 static int tell_reply(const struct ctl *ctl, const struct reply *reply)
 {
 	const json_t *processes = json_object_get(reply->parameters, "processes");

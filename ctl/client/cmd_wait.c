@@ -95,7 +95,7 @@ static int tell(struct ctl *ctl, const struct wait_options *o, const char *last,
 	const json_t *end;
 
 	if (!json_is_array(ends))
-		return complain("fosterd's reply makes no sense"), CTL_OURS;
+		return ctl_bad_reply(), CTL_OURS;
 	if (ctl->output == CTL_JSON && !ctl->quiet)
 		print_json(ends);
 	if (o->any && n)
@@ -105,7 +105,7 @@ static int tell(struct ctl *ctl, const struct wait_options *o, const char *last,
 		return CTL_TIMED_OUT;
 	}
 	if (!n)
-		return complain("fosterd's reply makes no sense"), CTL_OURS;
+		return ctl_bad_reply(), CTL_OURS;
 	/* A pattern names many; the last of those it means stands for it. */
 	end = o->any ? json_array_get(ends, 0) : find_end(ends, last);
 	return status_of_end(end ? end : json_array_get(ends, n - 1));

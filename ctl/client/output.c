@@ -278,6 +278,16 @@ int ctl_ask(struct ctl *ctl, const struct request *q, const char *subject, struc
 	return 0;
 }
 
+int complain_unknown(const json_t *unknown)
+{
+	for (size_t i = 0; i < json_array_size(unknown); i++) {
+		const char *name = json_string_value(json_array_get(unknown, i));
+
+		complain("%s: no such process", name ? name : "?");
+	}
+	return json_array_size(unknown) ? CTL_NO_PROCESS : CTL_OK;
+}
+
 json_t *names_to_json(char *const *names, int n)
 {
 	json_t *list = json_array();

@@ -46,6 +46,10 @@ void error_words(struct buf *b, const char *error, const json_t *parameters);
 /* A reply that has not the form it must have. Returns CTL_FAILED. */
 int ctl_bad_reply(void);
 
+/* The names of a reply that mean nothing, each with a complaint. Returns CTL_NO_PROCESS, or CTL_OK when there are
+ * none (NULL, too). */
+int complain_unknown(const json_t *unknown);
+
 /* NAMEs of the command line as a JSON list (new reference), or NULL after a complaint. */
 json_t *names_to_json(char *const *names, int n);
 
