@@ -226,8 +226,8 @@ static void start_defines_a_process_in_the_background(void **state)
 	assert_true(json_number_value(json_object_get(job, "stopwaitsecs")) == 3);
 	assert_string_equal(json_string_value(json_object_get(job, "origin")), "client");
 	assert_true(json_number_value(json_object_get(job, "startsecs")) == 0);
+	fixture_until_file(f, "facts", "/usr\nWORD=a b\n0 /dev/null\n");
 	fixture_ctl_is(f, 0, "job: killed\n", "", "kill", "job");
-	assert_contains(fixture_file(f, "facts"), "/usr\nWORD=a b\n0 /dev/null\n");
 	fixture_down(f);
 }
 
