@@ -64,15 +64,22 @@ static struct process_client *new_client(void)
 	return c;
 }
 
-/* Who forgets its parent would outlive it. */
-static char *copy_parent(const struct conf_process *def)
+int process_set_parent(struct process *p, const char *name)
 {
-	const char *parent = def->program->parent;
-	char *copy = parent ? strdup(parent) : NULL;
+	char *copy = name ? strdup(name) : NULL;
 
-	if (parent && !copy)
-		nomem_exit(def->full_name);
-	return copy;
+	if (name && !copy)
+		return -ENOMEM;
+	free(p->parent_name);
+	p->parent_name = copy;
+	p->supervisor->any_parents |= name != NULL;
+	return 0;
+}
+
+static void take_parent_of_definition(struct process *p)
+{
+	if (process_set_parent(p, p->def->program->parent) < 0)
+		nomem_exit(process_name(p)); /* who forgets its parent would outlive it */
 }
 
 static struct process *new_process(struct supervisor *s, struct conf *conf,
@@ -93,7 +100,7 @@ static struct process *new_process(struct supervisor *s, struct conf *conf,
 	p->clients = origin == PROCESS_CLIENT;
 	p->daemon = def->program->daemon;
 	process_init_timer(p);
-	p->parent_name = copy_parent(def);
+	take_parent_of_definition(p);
 	return p;
 }
 
@@ -160,7 +167,7 @@ void process_discard(struct process *p)
 	if (p->client)
 		free(p->client->groups);
 	free(p->client);
-	free((char *)p->parent_name);
+	free(p->parent_name);
 	free(p->told_reason);
 	free(p->reason);
 	free(p);
@@ -247,8 +254,7 @@ void process_take_next(struct process *p)
 	p->def = p->next_def;
 	p->next_def = NULL;
 	p->daemon = p->def->program->daemon;
-	free((char *)p->parent_name);
-	p->parent_name = copy_parent(p->def);
+	take_parent_of_definition(p);
 	HASH_ADD_KEYPTR(by_name, p->supervisor->processes, process_name(p), strlen(process_name(p)),
 			p);
 }

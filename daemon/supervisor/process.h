@@ -135,7 +135,7 @@ struct process {
 	char *told_reason; /* a forkserver's words for a failure whose facts follow; owned; NULL */
 	char *reason; /* of BACKOFF, FATAL: in words; owned; NULL */
 
-	const char *parent_name; /* another process; NULL: fosterd, or session; in conf or owned */
+	char *parent_name; /* another process; NULL: fosterd, or session; owned */
 	struct session *session; /* of the client who made it, if transient or its parent; NULL */
 	struct process_client *client; /* owned; NULL unless PROCESS_CLIENT */
 
@@ -164,6 +164,9 @@ struct process *process_of_pid(const struct supervisor *s, pid_t pid);
 
 /* Go on with another definition (an update): at once when down, else after its end. */
 void process_redefine(struct process *p, struct conf *conf, const struct conf_process *def);
+
+/* The process of that name becomes its parent; NULL: fosterd, or its session. 0 or -ENOMEM. */
+int process_set_parent(struct process *p, const char *name);
 
 /* Its parent process; NULL when that is fosterd or a session, or not there. */
 struct process *process_parent(const struct process *p);

@@ -18,7 +18,6 @@ int process_ask_start(struct process *p, const struct process_asker *who)
 
 	if (p->removed)
 		return -ESRCH;
-	p->supervisor->any_parents |= p->parent_name != NULL;
 	if (process_state_is_alive(p->state) && p->state != PROCESS_STOPPING)
 		return -EALREADY;
 	if (p->parent_name && !is_there(parent)) {

@@ -338,7 +338,6 @@ static bool has_just_executed(const struct process *p, const struct link_slot *f
 
 void process_resumed(struct process *p, uint64_t incarnation, const struct link_slot *f)
 {
-	p->supervisor->any_parents |= p->parent_name != NULL;
 	p->incarnation = incarnation;
 	p->logs_sent = p->incarnation != 0;
 	take_flags(p, f);

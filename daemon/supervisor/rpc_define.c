@@ -307,12 +307,8 @@ static int set_parent(struct defining *d, struct process *p)
 {
 	struct session *session;
 
-	if (d->parent) {
-		p->parent_name = strdup(process_name(d->parent));
-		if (!p->parent_name)
-			return -ENOMEM;
-		d->s->any_parents = true;
-	}
+	if (d->parent && process_set_parent(p, process_name(d->parent)) < 0)
+		return -ENOMEM;
 	if (!needs_session(d))
 		return 0;
 	session = session_of(d->s, d->peer->pid, d->pidfd);

@@ -165,10 +165,8 @@ static void apply(struct process *p, const json_t *json)
 	p->transient = json_is_true(json_object_get(json, "transient"));
 	c->request_id = (uint64_t)json_integer_value(json_object_get(json, "request"));
 	c->defined_real_ns = (uint64_t)json_integer_value(json_object_get(json, "defined"));
-	free((char *)p->parent_name);
-	p->parent_name = parent ? strdup(parent) : NULL;
 	c->groups = calloc(json_array_size(groups) + 1, sizeof *c->groups);
-	if ((parent && !p->parent_name) || !c->groups)
+	if (process_set_parent(p, parent) < 0 || !c->groups)
 		nomem_exit(process_name(p));
 	for (size_t i = 0; i < json_array_size(groups); i++)
 		c->groups[c->n_groups++] = (gid_t)json_integer_value(json_array_get(groups, i));

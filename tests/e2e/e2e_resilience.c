@@ -320,6 +320,26 @@ static void what_nobody_could_tell_is_told_once(void **state)
 	fixture_down(f);
 }
 
+static void children_go_with_a_parent_whose_end_nobody_has_seen(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f,
+		   "[program:web]\nautorestart = false\n" HOLD "[program:x]\nparent = web\n" HOLD);
+	pid_t web = fixture_settle(f, "web", "RUNNING"), x = fixture_settle(f, "x", "RUNNING");
+	pid_t supervisor = fixture_supervisor(f);
+	fixture_kill(supervisor, SIGSTOP);
+	fixture_kill(web, SIGKILL);
+	fixture_until_dead(f, web);
+	fixture_kill(supervisor, SIGKILL);
+	fixture_until_dead(f, x);
+	fixture_new_supervisor(f, supervisor);
+	fixture_reconnect(f);
+	fixture_ctl_is(f, 0, NULL, "", "start", "web");
+	fixture_settle(f, "x", "RUNNING");
+	fixture_down(f);
+}
+
 static void a_kept_configuration_that_is_damaged_is_read_anew(void **state)
 {
 	struct fixture *f = *state;
@@ -500,6 +520,7 @@ int main(void)
 		fixture_test(a_stop_goes_on_with_the_next_supervisor),
 		fixture_test(restarts_of_many_go_on_with_the_next_supervisor),
 		fixture_test(what_nobody_could_tell_is_told_once),
+		fixture_test(children_go_with_a_parent_whose_end_nobody_has_seen),
 		fixture_test(a_kept_configuration_that_is_damaged_is_read_anew),
 		fixture_test(a_shutdown_goes_on_when_the_supervisor_is_killed),
 		fixture_test(an_update_goes_on_when_the_supervisor_is_killed),
