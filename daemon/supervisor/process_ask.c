@@ -12,6 +12,15 @@ static bool is_there(const struct process *parent)
 			  (parent->state == PROCESS_STARTING && parent->executed));
 }
 
+/* A successor lets it wait, too. */
+static void wait_for_parent(struct process *p)
+{
+	if (p->want_up && p->wait_parent)
+		return;
+	p->want_up = p->wait_parent = true;
+	process_send_note(p);
+}
+
 int process_ask_start(struct process *p, const struct process_asker *who)
 {
 	const struct process *parent = process_parent(p);
@@ -21,8 +30,8 @@ int process_ask_start(struct process *p, const struct process_asker *who)
 	if (process_state_is_alive(p->state) && p->state != PROCESS_STOPPING)
 		return -EALREADY;
 	if (p->parent_name && !is_there(parent)) {
-		p->wait_parent = p->wait_parent || (who->kind == ASKED_FOSTER);
-		p->want_up = p->want_up || who->kind == ASKED_FOSTER;
+		if (who->kind == ASKED_FOSTER)
+			wait_for_parent(p);
 		return -EHOSTDOWN;
 	}
 	p->asker = *who;
@@ -30,9 +39,23 @@ int process_ask_start(struct process *p, const struct process_asker *who)
 	p->wait_parent = false;
 	p->restarts = 0;
 	backoff_reset(&p->backoff);
-	if (p->state != PROCESS_STOPPING)
+	if (p->state == PROCESS_STOPPING) /* after_change() starts it */
+		process_send_note(p);
+	else
 		process_post(p, PROCESS_EV_START);
 	return 0;
+}
+
+/* No change of state follows at once that would carry the note. */
+static void ask_further_down(struct process *p, enum process_event ev)
+{
+	if (ev == PROCESS_EV_KILL) {
+		process_post(p, ev);
+	} else if (!p->escalate) { /* after a terminate: now it has stopwaitsecs */
+		p->escalate = true;
+		process_start_timer(p, clock_boot_ns() + clock_ns(p->def->program->stopwaitsecs));
+	}
+	process_send_note(p);
 }
 
 static int ask_down(struct process *p, const struct process_asker *who, enum process_event ev)
@@ -52,9 +75,8 @@ static int ask_down(struct process *p, const struct process_asker *who, enum pro
 	if (p->state == PROCESS_EXITED) /* its spawn would have done so */
 		process_acknowledge(p);
 	p->asker = *who;
-	if (ev == PROCESS_EV_STOP && p->state == PROCESS_STOPPING && !p->escalate) {
-		p->escalate = true; /* after a terminate: now it has stopwaitsecs */
-		process_start_timer(p, clock_boot_ns() + clock_ns(p->def->program->stopwaitsecs));
+	if (p->state == PROCESS_STOPPING) {
+		ask_further_down(p, ev);
 		return 0;
 	}
 	p->escalate = p->escalate || ev == PROCESS_EV_STOP;
@@ -78,7 +100,10 @@ int process_ask_terminate(struct process *p, const struct process_asker *who)
 	int r;
 
 	if (p->state == PROCESS_STOPPING) { /* once more, to the same process */
+		p->want_up = p->wait_parent = false;
+		p->asker = *who;
 		process_act(p, PROCESS_ACT_TERM);
+		process_send_note(p);
 		return 0;
 	}
 	r = ask_down(p, who, PROCESS_EV_STOP);
@@ -88,13 +113,14 @@ int process_ask_terminate(struct process *p, const struct process_asker *who)
 
 int process_ask_restart(struct process *p, const struct process_asker *who)
 {
-	int r = process_ask_stop(p, who);
-
-	if (r == -EALREADY && p->state != PROCESS_STOPPING)
+	if (!process_state_is_up(p->state))
 		return process_ask_start(p, who);
+	(void)process_ask_stop(p, who);
 	p->want_up = true; /* STOPPED on the way: after_change() starts it again */
 	p->restarts = 0;
 	backoff_reset(&p->backoff);
+	if (p->state == PROCESS_STOPPING)
+		process_send_note(p);
 	return 0;
 }
 
@@ -115,7 +141,8 @@ void process_parent_down(struct process *p)
 	if (!p->daemon)
 		return;
 	(void)process_ask_stop(p, &foster);
-	p->want_up = p->wait_parent = wanted;
+	if (wanted)
+		wait_for_parent(p);
 }
 
 bool process_is_settled_down(const struct process *p)

@@ -252,6 +252,8 @@ void process_handle(struct process *p, enum process_event ev)
 	}
 	if (from != p->state)
 		after_change(p, from);
+	else if (m->act == PROCESS_ACT_KILL) /* perhaps as soon as it executes */
+		process_send_note(p);
 }
 
 /* Its next event, or PROCESS_EV_MAX when all were taken back. */

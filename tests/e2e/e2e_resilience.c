@@ -224,8 +224,11 @@ static void a_short_life_that_no_supervisor_has_seen_is_one(void **state)
 
 static void ask(struct varlink *v, const char *method, const char *name)
 {
-	assert_int_equal(
-		varlink_send(v, method, json_pack("{s:[s]}", "names", name), false, NULL, 0), 0);
+	json_t *parameters = strcmp(method, "Restart") == 0
+				     ? json_pack("{s:[{s:s}]}", "targets", "name", name)
+				     : json_pack("{s:[s]}", "names", name);
+
+	assert_int_equal(varlink_send(v, method, parameters, false, NULL, 0), 0);
 }
 
 /* Asked for and not yet executed when it is to stop: whoever hears that it has executed sends the signal. */
@@ -251,6 +254,46 @@ static void a_stop_goes_on_with_the_next_supervisor(void **state)
 		fixture_reconnect(f);
 		fixture_settle(f, "x", "STOPPED");
 		varlink_close(&other);
+	}
+	fixture_down(f);
+}
+
+/* It ignores SIGTERM, and is asked for something else while it is on its way down. */
+static void what_is_asked_of_one_that_is_stopping_goes_on_with_the_next_supervisor(void **state)
+{
+	static const struct {
+		const char *first, *then, *ends;
+	} cases[] = {
+		{ "Stop", "Start", "RUNNING" },	       { "Restart", "Stop", "STOPPED" },
+		{ "Restart", "Terminate", "STOPPED" }, { "Terminate", "Stop", "STOPPED" },
+		{ "Stop", "Restart", "RUNNING" },
+	};
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+
+	fixture_up(f, "[program:x]\nautostart = false\nautorestart = false\nstartsecs = 0\n"
+		      "stopwaitsecs = 1\ncommand = @child@ ignore 15 say @dir@/said up hold\n");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct varlink then = { .fd = -1 };
+		pid_t supervisor = fixture_supervisor(f);
+
+		if (!fixture_pid(f, "x")) {
+			fixture_ctl_is(f, 0, NULL, "", "start", "x");
+			fixture_expect_line(f, said, "up");
+		}
+		assert_int_equal(varlink_open(&then, f->socket), 0);
+		ask(&f->calls, cases[i].first, "x");
+		fixture_until(f, "x", "STOPPING");
+		ask(&then, cases[i].then, "x");
+		fixture_ctl_is(f, 0, NULL, "", "ping"); /* asked later, answered later */
+		fixture_kill(supervisor, SIGKILL);
+		fixture_new_supervisor(f, supervisor);
+		fixture_reconnect(f);
+		if (strcmp(cases[i].ends, "RUNNING") == 0)
+			fixture_expect_line(f, said, "up");
+		fixture_settle(f, "x", cases[i].ends);
+		fixture_expect_silence(f, said);
+		varlink_close(&then);
 	}
 	fixture_down(f);
 }
@@ -317,6 +360,24 @@ static void what_nobody_could_tell_is_told_once(void **state)
 	assert_int_equal(count(fixture_printed(f, &watching), " x "), 1);
 	fixture_kill(watching.pid, SIGTERM);
 	(void)fixture_finish(f, &watching);
+	fixture_down(f);
+}
+
+/* Its parent has tried in vain meanwhile. */
+static void who_waits_for_its_parent_waits_on(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "[program:web]\nautostart = false\nstartretries = 0\n"
+		      "command = @child@ first 1 @dir@/count 3 hold\n"
+		      "[program:x]\nparent = web\n" HOLD);
+	fixture_ctl_is(f, 1, NULL, NULL, "start", "web");
+	pid_t supervisor = fixture_supervisor(f);
+	fixture_kill(supervisor, SIGKILL);
+	fixture_new_supervisor(f, supervisor);
+	fixture_reconnect(f);
+	fixture_ctl_is(f, 0, NULL, "", "start", "web");
+	fixture_settle(f, "x", "RUNNING");
 	fixture_down(f);
 }
 
@@ -518,8 +579,11 @@ int main(void)
 		fixture_test(it_is_known_why_something_does_not_run),
 		fixture_test(a_short_life_that_no_supervisor_has_seen_is_one),
 		fixture_test(a_stop_goes_on_with_the_next_supervisor),
+		fixture_test(
+			what_is_asked_of_one_that_is_stopping_goes_on_with_the_next_supervisor),
 		fixture_test(restarts_of_many_go_on_with_the_next_supervisor),
 		fixture_test(what_nobody_could_tell_is_told_once),
+		fixture_test(who_waits_for_its_parent_waits_on),
 		fixture_test(children_go_with_a_parent_whose_end_nobody_has_seen),
 		fixture_test(a_kept_configuration_that_is_damaged_is_read_anew),
 		fixture_test(a_shutdown_goes_on_when_the_supervisor_is_killed),
