@@ -220,6 +220,9 @@ int process_ask_restart(struct process *p, const struct process_asker *who);
 void process_parent_up(struct process *p);
 void process_parent_down(struct process *p);
 
+/* After a resume: what a predecessor may not have come to when its parent came up, or went. */
+void process_look_at_parent(struct process *p);
+
 /* Whether its last incarnation is over and no restart follows. */
 bool process_is_settled_down(const struct process *p);
 

@@ -145,6 +145,17 @@ void process_parent_down(struct process *p)
 		wait_for_parent(p);
 }
 
+void process_look_at_parent(struct process *p)
+{
+	const struct process *parent = process_parent(p);
+	bool alive = parent && process_state_is_alive(parent->state);
+
+	if (alive && parent->state == PROCESS_RUNNING)
+		process_parent_up(p);
+	else if (p->parent_name && !alive && process_state_is_up(p->state))
+		process_parent_down(p);
+}
+
 bool process_is_settled_down(const struct process *p)
 {
 	return !process_state_is_up(p->state) && !process_is_to_start(p) &&

@@ -225,6 +225,12 @@ static void go_on(struct supervisor *s)
 	}
 }
 
+static void look_at_parents(struct supervisor *s)
+{
+	for (struct process *p = s->processes; p && !s->keeper.leaving; p = p->by_name.next)
+		process_look_at_parent(p);
+}
+
 /* But those that are about to end, as their keeper did. */
 static void log_adopted(const struct supervisor *s)
 {
@@ -260,6 +266,7 @@ void take_over(struct supervisor *s)
 		log_adopted(s);
 		call_shutdown_off(s);
 	}
+	look_at_parents(s);
 	keeper_send_all_logs(s); /* the logger may be as new as we are */
 	free_snapshot(s);
 }

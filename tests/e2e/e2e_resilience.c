@@ -401,6 +401,65 @@ static void children_go_with_a_parent_whose_end_nobody_has_seen(void **state)
 	fixture_down(f);
 }
 
+/* Many again, of which most have not been asked for a second life when the supervisor dies. */
+static void children_come_again_with_the_next_supervisor(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+
+	fixture_up(
+		f,
+		"[foster]\nwatchdog = 0\n[program:web]\nautorestart = true\nstartsecs = 2\n"
+		"command = @child@ hold\n"
+		"[program:x]\nnumprocs = 1000\nprocess_name = x%(process_num)d\nparent = web\n"
+		"startsecs = 0\nstopwaitsecs = 100000\ncommand = @child@ bye 15 @dir@/said gone say @dir@/said up hold\n");
+	for (int i = 0; i < 1000; i++)
+		fixture_expect_line(f, said, "up");
+	pid_t supervisor = fixture_supervisor(f), web = fixture_settle(f, "web", "RUNNING");
+	fixture_kill(web, SIGKILL);
+	for (int i = 0; i < 1000; i++)
+		fixture_expect_line(f, said, "gone");
+	while (!fixture_pid(f, "web"))
+		usleep(1000);
+	fixture_kill(f->fosterd, SIGSTOP);
+	fixture_until_asleep(f, supervisor); /* web is RUNNING */
+	fixture_kill(supervisor, SIGKILL);
+	fixture_kill(f->fosterd, SIGCONT);
+	for (int i = 0; i < 1000; i++)
+		fixture_expect_line(f, said, "up");
+	fixture_new_supervisor(f, supervisor);
+	fixture_down(f);
+}
+
+/* And now most have not been told to stop. */
+static void children_go_with_the_next_supervisor(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+
+	fixture_up(
+		f,
+		"[foster]\nwatchdog = 0\n[program:web]\nautorestart = false\nstartsecs = 0\n"
+		"command = @child@ hold\n"
+		"[program:x]\nnumprocs = 3000\nprocess_name = x%(process_num)d\nparent = web\n"
+		"startsecs = 0\nstopwaitsecs = 100000\ncommand = @child@ bye 15 @dir@/said gone say @dir@/said up hold\n");
+	for (int i = 0; i < 3000; i++)
+		fixture_expect_line(f, said, "up");
+	pid_t supervisor = fixture_supervisor(f), web = fixture_settle(f, "web", "RUNNING");
+	fixture_kill(supervisor, SIGSTOP);
+	fixture_kill(web, SIGKILL);
+	fixture_until_asleep(f, f->fosterd);
+	fixture_kill(f->fosterd, SIGSTOP);
+	fixture_kill(supervisor, SIGCONT);
+	fixture_until_asleep(f, supervisor);
+	fixture_kill(supervisor, SIGKILL);
+	fixture_kill(f->fosterd, SIGCONT);
+	for (int i = 0; i < 3000; i++)
+		fixture_expect_line(f, said, "gone");
+	fixture_new_supervisor(f, supervisor);
+	fixture_down(f);
+}
+
 static void a_kept_configuration_that_is_damaged_is_read_anew(void **state)
 {
 	struct fixture *f = *state;
@@ -585,6 +644,8 @@ int main(void)
 		fixture_test(what_nobody_could_tell_is_told_once),
 		fixture_test(who_waits_for_its_parent_waits_on),
 		fixture_test(children_go_with_a_parent_whose_end_nobody_has_seen),
+		fixture_test(children_come_again_with_the_next_supervisor),
+		fixture_test(children_go_with_the_next_supervisor),
 		fixture_test(a_kept_configuration_that_is_damaged_is_read_anew),
 		fixture_test(a_shutdown_goes_on_when_the_supervisor_is_killed),
 		fixture_test(an_update_goes_on_when_the_supervisor_is_killed),
