@@ -118,6 +118,7 @@ struct process {
 	uint32_t events_due; /* set of 1 << enum process_event */
 	unsigned restarts; /* starts that nobody asked for */
 	unsigned left_behind; /* what the last look at its tree found */
+	unsigned n_daemons; /* of a parent, in a shutdown: its daemons that are still up */
 	unsigned n_asked; /* of a forkserver: spawns asked of it, not yet answered */
 	pid_t pid; /* 0: none */
 	uint32_t slot;

@@ -231,14 +231,21 @@ static bool goes_with_us(const struct process *p)
 	return p->daemon || p->removed;
 }
 
-/* A process whose own daemons are still up waits for them. */
-static bool has_living_child(const struct supervisor *s, const struct process *parent)
+static bool is_to_go(const struct process *p)
 {
-	for (const struct process *p = s->processes; s->any_parents && p; p = p->by_name.next)
-		if (p->parent_name && strcmp(p->parent_name, process_name(parent)) == 0 &&
-		    goes_with_us(p) && process_state_is_up(p->state))
-			return true;
-	return false;
+	return is_people_s(p) && goes_with_us(p) && process_state_is_up(p->state);
+}
+
+static void count_daemons(struct supervisor *s)
+{
+	for (struct process *p = s->processes; p; p = p->by_name.next)
+		p->n_daemons = 0;
+	for (const struct process *p = s->processes; p; p = p->by_name.next) {
+		struct process *parent = is_to_go(p) ? process_parent(p) : NULL;
+
+		if (parent)
+			parent->n_daemons++;
+	}
 }
 
 /* The higher, the sooner it stops: first by its group's priority, then by its own. */
@@ -247,14 +254,14 @@ static int64_t rank(const struct process *p)
 	return (int64_t)p->def->group_priority * (INT64_C(1) << 32) + p->def->program->priority;
 }
 
-/* The highest rank that is still up; INT64_MIN when nothing is. */
+/* The highest rank that is still up, but for those who wait for daemons of their own; INT64_MIN when
+ * nothing is. */
 static int64_t highest_rank(const struct supervisor *s)
 {
 	int64_t highest = INT64_MIN;
 
 	for (const struct process *p = s->processes; p; p = p->by_name.next)
-		if (is_people_s(p) && goes_with_us(p) && process_state_is_up(p->state) &&
-		    rank(p) > highest)
+		if (is_to_go(p) && !p->n_daemons && rank(p) > highest)
 			highest = rank(p);
 	return highest;
 }
@@ -305,14 +312,15 @@ static void finish(struct supervisor *s)
  * next; then, with on_exit=join, those that are no daemons are waited for. */
 static void leave_further(struct supervisor *s)
 {
-	int64_t highest = highest_rank(s);
+	int64_t highest;
 
 	s->leaving_due = false;
+	count_daemons(s);
+	highest = highest_rank(s);
 	if (highest != INT64_MIN) {
 		for (struct process *p = s->processes; p; p = p->by_name.next)
-			if (is_people_s(p) && goes_with_us(p) && process_state_is_up(p->state) &&
-			    (p->state != PROCESS_STOPPING || !p->escalate) && rank(p) == highest &&
-			    !has_living_child(s, p))
+			if (is_to_go(p) && !p->n_daemons && rank(p) == highest &&
+			    (p->state != PROCESS_STOPPING || !p->escalate))
 				(void)process_ask_stop(p, &foster);
 		return;
 	}

@@ -201,6 +201,22 @@ static void a_child_that_is_no_daemon_runs_on_without_its_parent(void **state)
 	fixture_down(f);
 }
 
+/* Though priority= says otherwise. */
+static void at_a_shutdown_a_child_goes_before_its_parent(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "[program:web]\npriority = 2\n" HOLD
+		      "[program:helper]\npriority = 1\nparent = web\n" HOLD
+		      "[program:last]\npriority = 0\n" HOLD);
+	fixture_settle(f, "helper", "RUNNING");
+	fixture_down(f);
+	const char *log = fixture_file(f, "log");
+	assert_contains(log, "helper: STOPPED");
+	assert_contains(strstr(log, "helper: STOPPED"), "web: STOPPING");
+	assert_contains(strstr(log, "web: STOPPED"), "last: STOPPING");
+}
+
 static void a_child_cannot_start_without_its_parent(void **state)
 {
 	struct fixture *f = *state;
@@ -407,6 +423,7 @@ int main(void)
 		fixture_test(a_child_starts_when_its_parent_runs_and_stops_when_it_exits),
 		fixture_test(a_child_comes_again_with_its_parent),
 		fixture_test(a_child_that_is_no_daemon_runs_on_without_its_parent),
+		fixture_test(at_a_shutdown_a_child_goes_before_its_parent),
 		fixture_test(a_child_cannot_start_without_its_parent),
 		fixture_test(parents_in_a_circle_are_a_bad_configuration),
 		fixture_test(what_a_killed_client_ran_is_stopped),
