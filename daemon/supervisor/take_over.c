@@ -24,7 +24,7 @@ struct snapshot_entry {
 	uint64_t incarnation;
 	struct link_slot facts;
 	char *name;
-	struct process *process; /* NULL: none could be made */
+	struct process *process;
 	pid_t found; /* a process that may be the one that was being started */
 	uint64_t found_ticks;
 };
@@ -71,19 +71,18 @@ static struct process *make_process(struct supervisor *s, const struct snapshot_
 	return p;
 }
 
-static bool read_note(struct supervisor *s, struct snapshot_entry *e)
+/* Known by systemd's descriptor store alone, it has none. */
+static void read_note(const struct snapshot_entry *e)
 {
 	static const struct link_note none;
 
 	if (process_note_read(e->process, &e->facts.note))
-		return true;
-	if (s->resumed || memcmp(&e->facts.note, &none, sizeof none) != 0) {
+		return;
+	if (memcmp(&e->facts.note, &none, sizeof none) != 0)
 		log_error(e->name, "its note cannot be read");
-		return false;
-	}
-	process_presume_running(e->process,
-				e->facts.pid); /* known by systemd's descriptor store alone */
-	return true;
+	if (e->facts.state != LINK_SLOT_EMPTY)
+		process_presume_running(e->process, e->facts.pid);
+	process_send_note(e->process); /* which the next one can read */
 }
 
 /* ---- after another fosterd ------------------------------------------------------------------------ */
@@ -92,7 +91,7 @@ static bool was_being_started(const struct snapshot_entry *e)
 {
 	const uint32_t left = LINK_FLAG_ADOPTED | LINK_FLAG_LOST;
 
-	return e->process && e->facts.state == LINK_SLOT_ENDED && !e->facts.pid &&
+	return e->facts.state == LINK_SLOT_ENDED && !e->facts.pid &&
 	       (e->facts.flags & left) == left && !(e->facts.flags & LINK_FLAG_DIES);
 }
 
@@ -157,8 +156,7 @@ static void kill_cgroups_of_the_gone(struct supervisor *s)
 	for (size_t i = 0; i < s->n_snapshot; i++) {
 		const struct snapshot_entry *e = &s->snapshot[i];
 
-		if (e->process && e->process->went_with_keeper &&
-		    e->facts.flags & LINK_FLAG_CGROUP &&
+		if (e->process->went_with_keeper && e->facts.flags & LINK_FLAG_CGROUP &&
 		    e->process->def->program->kill_scope == CONF_TREE)
 			(void)cgroup_kill(e->name, e->process->instance);
 	}
@@ -217,8 +215,6 @@ static void go_on(struct supervisor *s)
 	for (size_t i = 0; i < s->n_snapshot; i++) {
 		const struct snapshot_entry *e = &s->snapshot[i];
 
-		if (!e->process)
-			continue;
 		process_resumed(e->process, e->incarnation, &e->facts);
 		if (e->process->origin == PROCESS_GHOST)
 			resume_ghost(e->process);
@@ -237,8 +233,7 @@ static void log_adopted(const struct supervisor *s)
 	for (size_t i = 0; i < s->n_snapshot; i++) {
 		const struct snapshot_entry *e = &s->snapshot[i];
 
-		if (e->process && e->facts.state == LINK_SLOT_LIVE &&
-		    !(e->facts.flags & LINK_FLAG_DIES))
+		if (e->facts.state == LINK_SLOT_LIVE && !(e->facts.flags & LINK_FLAG_DIES))
 			log_info(e->name, "adopted, PID %d", e->facts.pid);
 	}
 }
@@ -250,10 +245,8 @@ void take_over(struct supervisor *s)
 	for (size_t i = 0; i < s->n_snapshot; i++) {
 		struct snapshot_entry *e = &s->snapshot[i];
 
-		if (e->process && !read_note(s, e))
-			e->process = NULL;
-		if (e->process)
-			e->process->went_with_keeper = process_is_gone_with_keeper(&e->facts);
+		read_note(e);
+		e->process->went_with_keeper = process_is_gone_with_keeper(&e->facts);
 	}
 	if (s->keeper.adopted && !s->resumed) {
 		find_those_being_started(s);

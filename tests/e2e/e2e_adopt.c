@@ -717,6 +717,52 @@ static void another_boot_is_another_world(void **state)
 
 /* ---- tables that cannot be read ----------------------------------------------------------------- */
 
+/* As systemd does, from its descriptor store. */
+static void start_with_pidfd(struct fixture *f, pid_t pid, const char *fdname)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	assert_true(pidfd >= 0);
+	assert_int_equal(fixture_open_notify(f), 0);
+	fflush(stdout);
+	f->fosterd = fork();
+	if (f->fosterd == 0) {
+		dup2(pidfd, 3);
+		fcntl(3, F_SETFD, 0);
+		setenv("NOTIFY_SOCKET", fixture_path(f, "notify"), 1);
+		setenv("LISTEN_FDS", "1", 1);
+		setenv("LISTEN_FDNAMES", fdname, 1);
+		setenv("LISTEN_PID", fixture_format(f, "%d", (int)getpid()), 1);
+		execl(fixture_format(f, "%s/fosterd", f->build), "fosterd", "-c",
+		      fixture_path(f, "foster.ini"), (char *)NULL);
+		_exit(127);
+	}
+	close(pidfd);
+	fixture_wait_ready(f);
+}
+
+static void one_that_systemd_alone_remembers_is_adopted_for_good(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, FREE HOLD);
+	pid_t pid = fixture_settle(f, "free", "RUNNING");
+	kill_fosterd(f);
+	assert_int_equal(unlink(fixture_path(f, "run/table")), 0);
+	start_with_pidfd(f, pid, "0.5.free");
+	for (int i = 0; i < 2; i++) { /* known to the next supervisor, too */
+		assert_int_equal(fixture_settle(f, "free", "RUNNING"), pid);
+		if (i == 0) {
+			pid_t supervisor = fixture_supervisor(f);
+
+			fixture_kill(supervisor, SIGKILL);
+			fixture_new_supervisor(f, supervisor);
+			fixture_reconnect(f);
+		}
+	}
+	down(f);
+}
+
 static void a_damaged_table_is_put_aside(void **state)
 {
 	struct fixture *f = *state;
@@ -785,6 +831,7 @@ int main(void)
 		fixture_test(what_changed_meanwhile_is_applied_as_by_update),
 		fixture_test(a_number_that_means_another_is_left_alone),
 		fixture_test(another_boot_is_another_world),
+		fixture_test(one_that_systemd_alone_remembers_is_adopted_for_good),
 		fixture_test(a_damaged_table_is_put_aside),
 		fixture_test(a_table_of_a_later_version_is_refused),
 	};
