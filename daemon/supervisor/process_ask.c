@@ -79,6 +79,11 @@ static int ask_down(struct process *p, const struct process_asker *who, enum pro
 		ask_further_down(p, ev);
 		return 0;
 	}
+	if (!process_state_is_up(p->state) && p->state != PROCESS_EXITED) {
+		process_send_note(p);
+		waiters_check(p); /* for its start, which has been called off */
+		return 0;
+	}
 	p->escalate = p->escalate || ev == PROCESS_EV_STOP;
 	process_post(p, ev);
 	return 0;

@@ -231,6 +231,43 @@ static void start_defines_a_process_in_the_background(void **state)
 	fixture_down(f);
 }
 
+/* Both come in one turn of the supervisor, in either order. */
+static void a_start_that_is_called_off_at_once_is_answered(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "[program:web]\nautostart = false\n" HOLD);
+	pid_t supervisor = fixture_supervisor(f);
+	for (int i = 0; i < 2; i++) {
+		struct varlink both[2] = { { .fd = -1 }, { .fd = -1 } };
+
+		for (int k = 0; k < 2; k++) {
+			json_t *reply = NULL;
+
+			assert_int_equal(varlink_open(&both[k], f->socket), 0);
+			assert_int_equal(varlink_send(&both[k], "Ping", NULL, false, NULL, 0), 0);
+			assert_int_equal(varlink_receive(&both[k], FIXTURE_DEADLINE_MS, &reply), 0);
+			json_decref(reply);
+		}
+		fixture_kill(supervisor, SIGSTOP);
+		for (int k = 0; k < 2; k++)
+			assert_int_equal(varlink_send(&both[k], k == i ? "Start" : "Stop",
+						      json_pack("{s:[s]}", "names", "web"), false,
+						      NULL, 0),
+					 0);
+		fixture_kill(supervisor, SIGCONT);
+		for (int k = 0; k < 2; k++) {
+			json_t *reply = NULL;
+
+			assert_int_equal(varlink_receive(&both[k], FIXTURE_DEADLINE_MS, &reply), 0);
+			json_decref(reply);
+			varlink_close(&both[k]);
+		}
+		(void)fixture_ctl(f, "stop", "web");
+	}
+	fixture_down(f);
+}
+
 static void a_name_in_use_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -639,6 +676,7 @@ int main(void)
 		fixture_test(names_are_names_groups_and_patterns),
 		fixture_test(all_means_the_configured_ones),
 		fixture_test(start_defines_a_process_in_the_background),
+		fixture_test(a_start_that_is_called_off_at_once_is_answered),
 		fixture_test(a_name_in_use_is_refused),
 		fixture_test(bad_names_and_settings_are_refused),
 		fixture_test(an_exec_that_fails_is_told_before_start_returns),
