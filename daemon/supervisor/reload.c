@@ -217,9 +217,11 @@ static void change_process(struct process *p, struct conf *conf, const struct co
 	bool up = process_state_is_up(p->state);
 
 	process_redefine(p, conf, def);
+	if (!p->want_up && p->asker.kind == ASKED_CLIENT)
+		return; /* a person has stopped it, or is about to */
 	if (up)
 		(void)process_ask_restart(p, &foster);
-	else if (def->program->autostart && !p->want_up && p->asker.kind != ASKED_CLIENT)
+	else if (def->program->autostart && !p->want_up)
 		(void)process_ask_start(p, &foster);
 }
 

@@ -411,6 +411,27 @@ static void the_next_supervisor_goes_on_with_the_configuration_that_runs(void **
 
 /* ---- restarts ------------------------------------------------------------------------------ */
 
+static void an_update_calls_off_no_stop(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+	struct run stop = { 0 };
+
+	fixture_up(f, "[program:web]\nstartsecs = 0\n"
+		      "command = @child@ ignore 15 say @dir@/said up hold\n");
+	fixture_expect_line(f, said, "up");
+	pid_t pid = fixture_settle(f, "web", "RUNNING");
+	fixture_ctl_start(f, &stop, "stop", "web");
+	fixture_expect(f, "web", "STOPPING");
+	fixture_write_config(f, "[program:web]\n" HOLD);
+	fixture_ctl_is(f, 0, NULL, "", "update");
+	fixture_kill(pid, SIGKILL);
+	assert_int_equal(fixture_finish(f, &stop).status, 0);
+	fixture_expect(f, "web", "STOPPED");
+	fixture_expect_nothing(f, "web");
+	fixture_down(f);
+}
+
 static void what_an_update_took_out_is_stopped_by_the_next_supervisor(void **state)
 {
 	static const char all[] = "[program:x]\n" HOLD "[program:y]\n" HOLD;
@@ -553,6 +574,7 @@ int main(void)
 		fixture_test(a_bad_file_changes_nothing),
 		fixture_test(a_changed_program_that_was_stopped_stays_stopped),
 		fixture_test(the_next_supervisor_goes_on_with_the_configuration_that_runs),
+		fixture_test(an_update_calls_off_no_stop),
 		fixture_test(what_an_update_took_out_is_stopped_by_the_next_supervisor),
 		fixture_test(startretries_end_in_fatal),
 		fixture_test(autorestart_unexpected_restarts_unexpected_ends_only),
