@@ -221,10 +221,15 @@ void tree_turn(struct supervisor *s); /* once a turn */
 void tree_released(const struct process *p);
 /* The keeper is gone: kill the trees of all that die with it. Waits for nothing. */
 void tree_kill_all(struct supervisor *s);
-/* Kill everybody whose FOSTER_INSTANCE is one that is_doomed() says of a process; again until nobody is
- * left, at most half a second. */
-void tree_kill_doomed(const struct supervisor *s,
-		      bool (*is_doomed)(const struct process *p, uint64_t instance));
+/* Kill everybody whose FOSTER_INSTANCE was doomed before; again until nobody is left, at most half a
+ * second and fifty looks at all processes. Empties *d, which is zeroed to begin with. */
+struct doomed {
+	uint64_t *instances; /* owned */
+	size_t n, room;
+	unsigned found;
+};
+void tree_doom(struct doomed *d, uint64_t instance); /* 0 is nobody's */
+void tree_kill_doomed(struct doomed *d);
 
 /* ---- front: rpc_methods.c, waiters.c, events.c --------------------------------------------------- */
 

@@ -142,24 +142,23 @@ static void find_those_being_started(struct supervisor *s)
 			tell_found(s, &s->snapshot[i]);
 }
 
-/* What its own death signal, and the supervisor that saw its keeper go, have missed. */
-static bool has_outlived_its_keeper(const struct process *p, uint64_t instance)
+/* What their own death signal, and the supervisor that saw their keeper go, have missed. */
+static void kill_trees_of_the_gone(struct supervisor *s)
 {
-	if (instance == p->next_instance)
-		return true; /* begun by order, asked for by nobody */
-	return instance == p->instance && p->went_with_keeper &&
-	       p->def->program->kill_scope == CONF_TREE;
-}
+	struct doomed d = { 0 };
 
-static void kill_cgroups_of_the_gone(struct supervisor *s)
-{
 	for (size_t i = 0; i < s->n_snapshot; i++) {
 		const struct snapshot_entry *e = &s->snapshot[i];
+		const struct process *p = e->process;
 
-		if (e->process->went_with_keeper && e->facts.flags & LINK_FLAG_CGROUP &&
-		    e->process->def->program->kill_scope == CONF_TREE)
-			(void)cgroup_kill(e->name, e->process->instance);
+		tree_doom(&d, p->next_instance); /* begun by order, asked for by nobody */
+		if (!p->went_with_keeper || p->def->program->kill_scope != CONF_TREE)
+			continue;
+		if (e->facts.flags & LINK_FLAG_CGROUP)
+			(void)cgroup_kill(e->name, p->instance);
+		tree_doom(&d, p->instance);
 	}
+	tree_kill_doomed(&d);
 }
 
 /* An order was the earlier keeper's. */
@@ -250,8 +249,7 @@ void take_over(struct supervisor *s)
 	}
 	if (s->keeper.adopted && !s->resumed) {
 		find_those_being_started(s);
-		kill_cgroups_of_the_gone(s);
-		tree_kill_doomed(s, has_outlived_its_keeper);
+		kill_trees_of_the_gone(s);
 		forget_orders(s);
 	}
 	go_on(s);

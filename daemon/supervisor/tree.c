@@ -306,49 +306,66 @@ void tree_clean(struct process *p)
 
 /* ---- the keeper is gone ------------------------------------------------------------------------------ */
 
-struct doomed {
-	const struct supervisor *s;
-	bool (*is_doomed)(const struct process *p, uint64_t instance);
-	unsigned found;
-};
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+void tree_doom(struct doomed *d, uint64_t instance)
+{
+	uint64_t *more;
+
+	if (!instance)
+		return;
+	if (d->n == d->room) {
+		d->room = d->room ? 2 * d->room : 64;
+		more = realloc(d->instances, d->room * sizeof *more);
+		if (!more)
+			nomem_exit(
+				"supervisor"); /* the next one, or the next fosterd, sees to it */
+		d->instances = more;
+	}
+	d->instances[d->n++] = instance;
+}
 
 static void kill_if_doomed(void *data, const struct everybody_one *one)
 {
 	struct doomed *d = data;
 
-	for (const struct process *p = d->s->processes; p; p = p->by_name.next) {
-		if (!d->is_doomed(p, one->instance))
-			continue;
-		everybody_kill(one->pid, &one->facts);
-		d->found++;
-	}
+	if (!bsearch(&one->instance, d->instances, d->n, sizeof *d->instances, by_value))
+		return;
+	everybody_kill(one->pid, &one->facts);
+	d->found++;
 }
 
-void tree_kill_doomed(const struct supervisor *s,
-		      bool (*is_doomed)(const struct process *p, uint64_t instance))
+void tree_kill_doomed(struct doomed *d)
 {
-	struct doomed d = { .s = s, .is_doomed = is_doomed };
-
-	for (int i = 0; i < LAST_LOOKS; i++) {
-		d.found = 0;
-		everybody_look(kill_if_doomed, &d);
-		if (!d.found)
-			return;
+	if (d->n)
+		qsort(d->instances, d->n, sizeof *d->instances, by_value);
+	for (int i = 0; d->n && i < LAST_LOOKS; i++) {
+		d->found = 0;
+		everybody_look(kill_if_doomed, d);
+		if (!d->found)
+			break;
 		usleep(LAST_LOOKS_EVERY_US);
 	}
+	free(d->instances);
+	*d = (struct doomed){ 0 };
 }
 
 /* Its children are dead (parent-death signal) and theirs have fallen to whoever reaps above us. */
-static bool dies_with_keeper(const struct process *p, uint64_t instance)
-{
-	return instance == p->instance && p->def->program->kill_scope == CONF_TREE &&
-	       process_dies_with_keeper(p);
-}
-
 void tree_kill_all(struct supervisor *s)
 {
-	for (const struct process *p = s->processes; p; p = p->by_name.next)
-		if (is_its_cgroup(p) && process_dies_with_keeper(p))
+	struct doomed d = { 0 };
+
+	for (const struct process *p = s->processes; p; p = p->by_name.next) {
+		if (p->def->program->kill_scope != CONF_TREE || !process_dies_with_keeper(p))
+			continue;
+		if (p->in_cgroup)
 			(void)cgroup_kill(process_name(p), p->instance);
-	tree_kill_doomed(s, dies_with_keeper);
+		tree_doom(&d, p->instance);
+	}
+	tree_kill_doomed(&d);
 }
