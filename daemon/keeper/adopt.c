@@ -118,12 +118,13 @@ static void watch(struct keeper *k, uint32_t slot, int pidfd)
 		(void)pidinfo_signal(pidfd, f->pid, SIGKILL, false);
 }
 
-static void adopt_slot(struct keeper *k, const struct table_left_slot *l)
+static int adopt_slot(struct keeper *k, const struct table_left_slot *l)
 {
 	struct link_slot f = l->entry.facts;
-	int pidfd = -1;
+	int pidfd = -1, r = table_name_slot(&k->table, l->slot, l->name);
 
-	table_name_slot(&k->table, l->slot, l->name);
+	if (r < 0)
+		return r;
 	slot_prepare(k, l->slot);
 	for (int stream = 0; stream < 3; stream++)
 		table_note_pipe(&k->table, l->slot, stream, l->pipes[stream]);
@@ -144,58 +145,73 @@ static void adopt_slot(struct keeper *k, const struct table_left_slot *l)
 	k->adopted = true;
 	if (pidfd >= 0)
 		watch(k, l->slot, pidfd);
+	return 0;
 }
 
-void adopt(struct keeper *k, const struct table_left *left)
+int adopt(struct keeper *k, const struct table_left *left)
 {
 	bool in_order = left->header.finished;
 	struct table_left_slot l;
 	uint32_t at = 0;
+	int r = 0;
 
 	outlast_parts(left);
-	while (table_left_next(left, &at, &l))
+	while (r == 0 && table_left_next(left, &at, &l))
 		if (!in_order || l.entry.facts.state == LINK_SLOT_LIVE)
-			adopt_slot(k, &l);
+			r = adopt_slot(k, &l);
 	pipes_look_for_missing(k);
+	return r;
 }
 
 /* ---- without a table ------------------------------------------------------------------------------- */
 
-static uint32_t free_slot(const struct keeper *k)
+static uint32_t free_slot(const struct keeper *k, uint32_t from)
 {
-	for (uint32_t i = 0; i < TABLE_SLOTS; i++)
+	for (uint32_t i = from; i < TABLE_SLOTS; i++)
 		if (!table_name(&k->table, i)[0])
 			return i;
 	return LINK_NO_SLOT;
 }
 
-/* Its definition's name, and that it lives, is all that is known of it. */
-void adopt_stored(struct keeper *k)
+/* Its definition's name, and that it lives, is all that is known of it. It stays in the store until it has its
+ * place. */
+static int adopt_rest(struct keeper *k, uint32_t slot, const char *name)
+{
+	struct link_slot f = { .state = LINK_SLOT_LIVE,
+			       .flags = LINK_FLAG_ADOPTED,
+			       .server = LINK_NO_SLOT,
+			       .spawned_ns = clock_boot_ns() };
+	int pidfd, r = table_name_slot(&k->table, slot, name);
+	uint64_t incarnation;
+
+	if (r < 0)
+		return r;
+	pidfd = store_take_rest(&incarnation);
+	f.pid = pidinfo_pid(pidfd);
+	if (f.pid <= 1) {
+		close(pidfd);
+		table_free_slot(&k->table, slot);
+		return 0;
+	}
+	identify(&f, pidfd);
+	slot_prepare(k, slot);
+	table_write(&k->table, slot, incarnation, &f);
+	k->adopted = true;
+	watch(k, slot, pidfd);
+	return 0;
+}
+
+int adopt_stored(struct keeper *k)
 {
 	char name[TABLE_NAME_BYTES];
-	uint64_t incarnation;
-	int pidfd;
+	uint32_t slot = 0;
+	int r = 0;
 
-	while ((pidfd = store_take_any(name, &incarnation)) >= 0) {
-		struct table_left_slot l = { .slot = free_slot(k), .name = name };
-		struct link_slot f = { .state = LINK_SLOT_LIVE,
-				       .flags = LINK_FLAG_ADOPTED,
-				       .server = LINK_NO_SLOT,
-				       .pid = pidinfo_pid(pidfd),
-				       .spawned_ns = clock_boot_ns() };
-
-		if (f.pid <= 1 || l.slot == LINK_NO_SLOT) {
-			close(pidfd);
-			continue;
-		}
-		identify(&f, pidfd);
-		table_name_slot(&k->table, l.slot, name);
-		slot_prepare(k, l.slot);
-		table_write(&k->table, l.slot, incarnation, &f);
-		k->adopted = true;
-		watch(k, l.slot, pidfd);
-	}
-	store_forget_rest();
+	while (r == 0 && store_has_rest(name) && (slot = free_slot(k, slot)) != LINK_NO_SLOT)
+		r = adopt_rest(k, slot, name);
+	if (r == 0)
+		store_forget_rest();
+	return r;
 }
 
 void adopt_found(struct keeper *k, uint32_t slot, uint64_t incarnation, pid_t pid, int pidfd)

@@ -21,11 +21,12 @@
 #include "daemon/keeper/keeper.h"
 #include "daemon/keeper/table_left.h"
 
-/* k->table is ours, empty and not yet in the place of the other. */
-void adopt(struct keeper *k, const struct table_left *left);
+/* k->table is ours, empty and not yet in the place of the other. 0, or -errno when not all have a place in
+ * it. */
+int adopt(struct keeper *k, const struct table_left *left);
 
-/* Whoever is in the descriptor store and was not in any table. */
-void adopt_stored(struct keeper *k);
+/* Whoever is in the descriptor store and was not in any table. 0 or -errno in the same way. */
+int adopt_stored(struct keeper *k);
 
 /* LINK_ADOPT: the supervisor has found the process of a slot that was SPAWNING. Takes pidfd. */
 void adopt_found(struct keeper *k, uint32_t slot, uint64_t incarnation, pid_t pid, int pidfd);

@@ -1,7 +1,7 @@
 /* request.c - one function a request of the supervisor
  *
- * Each returns 0 or -errno. A request that cannot be carried out as it stands is a bug of ours: it changes
- * nothing, is said loudly and answered with REFUSED. */
+ * Each returns 0 or -errno. A request that cannot be carried out as it stands changes nothing and is answered
+ * with REFUSED: a bug of ours, which the supervisor says loudly, but for a name that has no room. */
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/keeper/adopt.h"
@@ -17,7 +17,7 @@ static void refuse(struct keeper *k, const struct link_message *m, int err)
 	struct link_refused refused = { .type = m->head->type, .err = err };
 	struct link_part part = { &refused, sizeof refused };
 
-	log_error("keeper", "request %s for slot %u was refused: %s", link_type_name(m->head->type),
+	log_debug("keeper", "request %s for slot %u was refused: %s", link_type_name(m->head->type),
 		  m->head->slot, strerror(err));
 	part_send(&k->parts[PART_SUPERVISOR], &h, &part, 1, NULL, 0);
 }
@@ -47,12 +47,15 @@ static int on_name(struct keeper *k, const struct link_message *m)
 	size_t at = 0;
 	const struct link_note *note = link_take(m, &at, sizeof *note);
 	const char *name = note ? link_take_str(m, &at) : NULL;
+	int r = 0;
 
 	if (!name || !name[0] || strlen(name) >= TABLE_NAME_BYTES)
 		return -EINVAL;
-	slot_prepare(k, m->head->slot);
 	if (table_name(&k->table, m->head->slot)[0] == '\0')
-		table_name_slot(&k->table, m->head->slot, name);
+		r = table_name_slot(&k->table, m->head->slot, name);
+	if (r < 0)
+		return r;
+	slot_prepare(k, m->head->slot);
 	slot_note(k, m->head->slot, note);
 	return 0;
 }

@@ -6,8 +6,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "daemon/base/fd.h"
 #include "daemon/base/log.h"
@@ -34,25 +34,6 @@ static int explain(int r, const char *what, unsigned version, unsigned known)
 
 /* ---- the table ----------------------------------------------------------------------------------- */
 
-static int open_table(int fd, struct table_left *ret)
-{
-	struct stat st;
-	void *map;
-	int r;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	r = table_left_parse(ret, map, (size_t)st.st_size);
-	if (r < 0)
-		munmap(map, (size_t)st.st_size);
-	else
-		ret->map = map;
-	return r;
-}
-
 /* One of an earlier version is written anew in the form of ours. */
 static int convert_table(struct keeper *k, const struct table_left *left)
 {
@@ -63,7 +44,9 @@ static int convert_table(struct keeper *k, const struct table_left *left)
 	if (r < 0)
 		return r;
 	while (table_left_next(left, &at, &l)) {
-		table_name_slot(&k->table, l.slot, l.name);
+		r = table_name_slot(&k->table, l.slot, l.name);
+		if (r < 0)
+			return r;
 		table_write(&k->table, l.slot, l.entry.incarnation, &l.entry.facts);
 		for (int stream = 0; stream < 3; stream++)
 			table_note_pipe(&k->table, l.slot, stream, l.pipes[stream]);
@@ -74,7 +57,7 @@ static int convert_table(struct keeper *k, const struct table_left *left)
 static int take_table(struct keeper *k, int fd)
 {
 	struct table_left left = { 0 };
-	int r = open_table(fd, &left);
+	int r = table_left_read(&left, fd);
 
 	if (r < 0)
 		return r;
@@ -88,6 +71,18 @@ static int take_table(struct keeper *k, int fd)
 
 /* ---- check ------------------------------------------------------------------------------------------ */
 
+/* One of an earlier version will be written anew beside it, when there is no way back. */
+static bool may_be_written(const struct table_left *left)
+{
+	struct statvfs fs;
+	struct stat st;
+
+	if (left->header.version == TABLE_VERSION || fstat(CHECK_TABLE_FD, &st) < 0 ||
+	    fstatvfs(CHECK_TABLE_FD, &fs) < 0 || !fs.f_blocks) /* a tmpfs without a limit */
+		return true;
+	return fs.f_bavail * fs.f_frsize >= 2 * (uint64_t)st.st_blocks * 512;
+}
+
 int resume_check(void)
 {
 	struct table_left left = { 0 };
@@ -96,9 +91,13 @@ int resume_check(void)
 
 	if (r < 0)
 		return explain(r, "state", h.version, HANDOFF_VERSION);
-	r = open_table(CHECK_TABLE_FD, &left);
+	r = table_left_read(&left, CHECK_TABLE_FD);
 	if (r < 0)
 		return explain(r, "process table", left.header.version, TABLE_VERSION);
+	if (!may_be_written(&left)) {
+		fputs("there is no room to write the process table anew\n", stderr);
+		return 1;
+	}
 	printf("state %016llx\n", (unsigned long long)h.sum);
 	return 0;
 }

@@ -146,7 +146,23 @@ static int open_left(struct keeper *k, const char *where, struct table_left *ret
 	return 0;
 }
 
-/* Ours takes the place of the one that an earlier keeper left when all that lives is in it. */
+/* All that lives is in it. */
+static int make_table(struct keeper *k, const struct table_left *left)
+{
+	int r = table_create(&k->table, k->runtime_fd, "table.new");
+
+	if (r == 0 && left->bytes && table_left_is_of_here(left))
+		r = adopt(k, left);
+	if (r == 0)
+		r = adopt_stored(k);
+	if (r == 0 && renameat(k->runtime_fd, "table.new", k->runtime_fd, "table") < 0)
+		r = -errno;
+	if (r < 0)
+		(void)unlinkat(k->runtime_fd, "table.new", 0);
+	return r;
+}
+
+/* Ours takes the place of the one that an earlier keeper left, which stays where it is if that fails. */
 static int open_table(struct keeper *k, const char *where)
 {
 	struct table_left left = { 0 };
@@ -154,17 +170,10 @@ static int open_table(struct keeper *k, const char *where)
 
 	if (open_left(k, where, &left) < 0)
 		return -1;
-	r = table_create(&k->table, k->runtime_fd, "table.new");
-	if (r < 0) {
-		table_left_close(&left);
-		return fail("make the process table in", where, -r);
-	}
-	if (left.bytes && table_left_is_of_here(&left))
-		adopt(k, &left);
+	r = make_table(k, &left);
 	table_left_close(&left);
-	adopt_stored(k);
-	if (renameat(k->runtime_fd, "table.new", k->runtime_fd, "table") < 0)
-		return fail("put the process table in", where, errno);
+	if (r < 0)
+		return fail("make the process table in", where, -r);
 	parts_note(k);
 	return 0;
 }

@@ -116,18 +116,33 @@ int store_take(struct keeper *k, uint32_t slot, uint64_t incarnation)
 	return -1;
 }
 
-int store_take_any(char name[TABLE_NAME_BYTES], uint64_t *ret_incarnation)
+/* The first that nobody has taken. */
+static struct given *rest(char name[TABLE_NAME_BYTES])
 {
-	for (size_t i = 0; i < n_given; i++) {
+	static size_t i;
+
+	for (; i < n_given; i++) {
 		const char *encoded = strchr(strchr(given[i].fdname, '.') + 1, '.') + 1;
 
-		if (given[i].fd < 0 || !decode(encoded, name, TABLE_NAME_BYTES))
-			continue;
-		*ret_incarnation = given[i].incarnation;
-		notify_remove(given[i].fdname); /* it gets another name */
-		return take(&given[i]);
+		if (given[i].fd >= 0 && decode(encoded, name, TABLE_NAME_BYTES))
+			return &given[i];
 	}
-	return -1;
+	return NULL;
+}
+
+bool store_has_rest(char name[TABLE_NAME_BYTES])
+{
+	return rest(name);
+}
+
+int store_take_rest(uint64_t *ret_incarnation)
+{
+	char name[TABLE_NAME_BYTES];
+	struct given *g = rest(name);
+
+	*ret_incarnation = g->incarnation;
+	notify_remove(g->fdname); /* it gets another name */
+	return take(g);
 }
 
 void store_forget_rest(void)

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -10,8 +11,7 @@
 #include "daemon/base/fd.h"
 #include "daemon/base/mem.h"
 
-#define RECORDS_BYTES (TABLE_SLOTS * sizeof(struct table_record))
-#define TABLE_BYTES (sizeof(struct table_header) + RECORDS_BYTES + TABLE_SLOTS * TABLE_NAME_BYTES)
+#define SLOTS_AT_A_TIME 128 /* get room, 38 KiB */
 
 static_assert(sizeof(struct table_header) % 8 == 0, "records are aligned");
 static_assert(sizeof(struct table_header) == 368, "the layout of the header is versioned");
@@ -30,19 +30,47 @@ static int map_file(struct table *t, int fd)
 	return 0;
 }
 
+static int make_room(const struct table *t, size_t from, size_t to)
+{
+	int err;
+
+	do
+		err = posix_fallocate(t->fd, (off_t)from, (off_t)(to - from));
+	while (err == EINTR); /* we were stopped */
+	return -err;
+}
+
+/* For the record of that slot, and those around it. */
+static int make_room_for(struct table *t, uint32_t slot)
+{
+	uint32_t n = (slot / SLOTS_AT_A_TIME + 1) * SLOTS_AT_A_TIME;
+	int r;
+
+	if (slot < t->n_with_room)
+		return 0;
+	r = make_room(t, 0, sizeof(struct table_header) + n * sizeof(struct table_record));
+	if (r == 0)
+		t->n_with_room = n;
+	return r;
+}
+
 int table_create(struct table *t, int directory_fd, const char *name)
 {
+	struct table made = { 0 };
 	int r;
 
 	unlinkat(directory_fd, name, 0);
 	auto_close int fd = openat(directory_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, TABLE_BYTES) < 0)
 		return -errno;
-	r = map_file(t, fd);
+	made.fd = fd;
+	r = make_room_for(&made, 0);
+	if (r == 0)
+		r = map_file(&made, fd);
 	if (r < 0)
 		return r;
 	take_fd(fd);
-	*t->header = (struct table_header){
+	*made.header = (struct table_header){
 		.magic = TABLE_MAGIC,
 		.version = TABLE_VERSION,
 		.record_bytes = sizeof(struct table_record),
@@ -50,8 +78,18 @@ int table_create(struct table *t, int directory_fd, const char *name)
 		.keeper_pid = getpid(),
 		.started_ns = clock_boot_ns(),
 	};
-	table_here(t->header->boot_id, &t->header->pid_namespace);
+	table_here(made.header->boot_id, &made.header->pid_namespace);
+	*t = made;
 	return 0;
+}
+
+/* Not through the mapping: on a tmpfs even to look into a hole takes a page. */
+static bool is_used(int fd, uint32_t slot)
+{
+	const size_t at = sizeof(struct table_header) + slot * sizeof(struct table_record);
+	uint32_t use;
+
+	return pread(fd, &use, sizeof use, (off_t)at) == sizeof use && use != TABLE_FREE;
 }
 
 int table_map(struct table *t, int fd)
@@ -59,8 +97,9 @@ int table_map(struct table *t, int fd)
 	int r = map_file(t, fd);
 
 	for (uint32_t slot = 0; r == 0 && slot < TABLE_SLOTS; slot++)
-		if (t->records[slot].use != TABLE_FREE)
+		if (is_used(fd, slot))
 			t->used_max = slot + 1;
+	t->n_with_room = t->used_max;
 	return r;
 }
 
@@ -86,6 +125,8 @@ const char *table_name(const struct table *t, uint32_t slot)
 {
 	const struct table_record *r = &t->records[slot];
 
+	if (slot >= t->used_max)
+		return "";
 	switch ((enum table_use)r->use) {
 	case TABLE_SHORT_NAME:
 		return r->name;
@@ -133,17 +174,23 @@ void table_finish(struct table *t)
 	store_flag(&t->header->finished, 1);
 }
 
-void table_name_slot(struct table *t, uint32_t slot, const char *name)
+int table_name_slot(struct table *t, uint32_t slot, const char *name)
 {
+	size_t bytes = strlen(name) + 1, at = TABLE_NAMES_AT + slot * (size_t)TABLE_NAME_BYTES;
 	struct table_record *r = &t->records[slot];
-	size_t bytes = strlen(name) + 1;
 	bool is_short = bytes <= sizeof r->name;
+	int err = make_room_for(t, slot);
 
+	if (err == 0 && !is_short)
+		err = make_room(t, at, at + bytes);
+	if (err < 0)
+		return err;
 	*r = (struct table_record){ .entry.facts.server = LINK_NO_SLOT };
 	memcpy(is_short ? r->name : t->long_names[slot], name, bytes);
 	store_flag(&r->use, is_short ? TABLE_SHORT_NAME : TABLE_LONG_NAME);
 	if (slot >= t->used_max)
 		t->used_max = slot + 1;
+	return 0;
 }
 
 void table_free_slot(struct table *t, uint32_t slot)

@@ -8,7 +8,10 @@
  * for all, rather than two copies in each record, because there is one writer and memory counts.)
  * A name that does not fit its record stands in the row of long names at the same index, which is a
  * hole in the file as long as nobody uses it. Others may map the file read-only. It survives
- * processes, not the machine: nothing is synced. */
+ * processes, not the machine: nothing is synced.
+ *
+ * A store into a hole for which the file system has no room would be our end (SIGBUS). So a slot gets its
+ * room before it is named, many at a time, and a slot without is not used. */
 #ifndef FOSTER_KEEPER_TABLE_H
 #define FOSTER_KEEPER_TABLE_H
 
@@ -76,11 +79,15 @@ struct table_header {
 	struct table_part parts[TABLE_PARTS]; /* of the keeper: they may outlive it by a moment */
 };
 
+#define TABLE_NAMES_AT (sizeof(struct table_header) + TABLE_SLOTS * sizeof(struct table_record))
+#define TABLE_BYTES (TABLE_NAMES_AT + (size_t)TABLE_SLOTS * TABLE_NAME_BYTES)
+
 struct table {
 	struct table_header *header; /* the mapping; NULL when closed */
 	struct table_record *records;
 	char (*long_names)[TABLE_NAME_BYTES];
 	uint32_t used_max; /* no slot at or above it has ever been used */
+	uint32_t n_with_room; /* slots below it have their place on the disk */
 	int fd; /* of the file; owned */
 };
 
@@ -94,7 +101,7 @@ int table_map(struct table *t, int fd);
 /* The boot, and the PID namespace, that PIDs in a table written now belong to. */
 void table_here(char boot_id[TABLE_BOOT_ID_BYTES], uint64_t *ret_pid_namespace);
 
-/* What is known of a slot. slot < TABLE_SLOTS. */
+/* What is known of a slot that has a name. slot < TABLE_SLOTS. */
 const struct link_slot *table_facts(const struct table *t, uint32_t slot);
 uint64_t table_incarnation(const struct table *t, uint32_t slot);
 const char *table_name(const struct table *t, uint32_t slot); /* "" when unused */
@@ -112,8 +119,10 @@ void table_note_part(struct table *t, unsigned part, const struct table_part *p)
 /* The keeper ends in order. */
 void table_finish(struct table *t);
 
-/* Give a slot its name (shorter than TABLE_NAME_BYTES), or forget it and all facts. */
-void table_name_slot(struct table *t, uint32_t slot, const char *name);
+/* Give a slot its name (shorter than TABLE_NAME_BYTES). 0, or -errno when there is no room for it: -ENOSPC. */
+int table_name_slot(struct table *t, uint32_t slot, const char *name);
+
+/* Forget its name and all facts. */
 void table_free_slot(struct table *t, uint32_t slot);
 
 #endif

@@ -50,27 +50,58 @@ int table_left_parse(struct table_left *ret, const void *bytes, size_t len)
 	return 0;
 }
 
+/* Holes are left out, and cost nothing here either. */
+static int read_data(int fd, unsigned char *to, off_t len)
+{
+	off_t at = 0, end;
+
+	while ((at = lseek(fd, at, SEEK_DATA)) >= 0 && at < len) {
+		end = lseek(fd, at, SEEK_HOLE);
+		if (end < 0)
+			break;
+		end = end < len ? end : len;
+		while (at < end) {
+			ssize_t n = pread(fd, to + at, (size_t)(end - at), at);
+
+			if (n <= 0)
+				return n < 0 ? -errno : -EBADMSG; /* it was cut short */
+			at += n;
+		}
+	}
+	return at < 0 && errno != ENXIO ? -errno : 0;
+}
+
+int table_left_read(struct table_left *ret, int fd)
+{
+	struct stat st;
+	size_t len;
+	void *map;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_size == 0)
+		return -EBADMSG;
+	len = st.st_size < (off_t)TABLE_BYTES ? (size_t)st.st_size : TABLE_BYTES;
+	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	r = read_data(fd, map, (off_t)len);
+	if (r == 0)
+		r = table_left_parse(ret, map, len);
+	if (r < 0)
+		munmap(map, len);
+	else
+		ret->map = map;
+	return r;
+}
+
 int table_left_open(struct table_left *ret, int directory_fd, const char *name)
 {
 	auto_close int fd =
 		openat(directory_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	struct stat st;
-	void *map;
-	int r;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size == 0)
-		return -EBADMSG;
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	r = table_left_parse(ret, map, (size_t)st.st_size);
-	if (r < 0)
-		munmap(map, (size_t)st.st_size);
-	else
-		ret->map = map;
-	return r;
+	return fd < 0 ? -errno : table_left_read(ret, fd);
 }
 
 void table_left_close(struct table_left *t)

@@ -1,6 +1,7 @@
 /* table_left.h - reading the process table that an earlier keeper left
  *
- * Its file is looked at, never written: a table of any version up to ours is told in today's form. The
+ * Its file is read, never written: a table of any version up to ours is told in today's form. (Not mapped:
+ * who owns it may cut it short meanwhile, and on a full tmpfs to look into a hole is deadly.) The
  * bytes are not trusted to make sense: a record that does not is left out. With a pending entry, the
  * record that was being written is told as it was to be.
  *
@@ -33,6 +34,9 @@ struct table_left_slot {
 /* Open the file called name. 0; -ENOENT; -EBADMSG when it is no table; -EPROTONOSUPPORT when it is one
  * of a later version (ret->header.version says which); or another -errno. */
 int table_left_open(struct table_left *ret, int directory_fd, const char *name);
+
+/* The same of an open file, whose offset moves. */
+int table_left_read(struct table_left *ret, int fd);
 
 /* The same of bytes in memory, aligned to 8. */
 int table_left_parse(struct table_left *ret, const void *bytes, size_t len);

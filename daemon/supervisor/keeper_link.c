@@ -9,6 +9,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/supervisor/forkserver.h"
+#include "daemon/supervisor/process_internal.h"
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/supervisor/sync.h"
 
@@ -214,6 +215,19 @@ static void on_held(struct supervisor *s, const struct link_message *m)
 	}
 }
 
+/* The process table has no room for it: whatever was asked for it is refused, too. */
+static void nameless(struct process *p, uint64_t incarnation, const struct link_refused *r)
+{
+	p->nameless = true;
+	p->logs_sent = false;
+	if (r->type != LINK_SPAWN || incarnation != p->incarnation ||
+	    !process_state_is_alive(p->state))
+		return;
+	forkserver_answered(p);
+	process_cannot_spawn(p, LINK_STEP_FORK, ENOSPC,
+			     "there is no room for it in the process table");
+}
+
 static void on_refused(struct supervisor *s, const struct link_message *m)
 {
 	size_t at = 0;
@@ -222,6 +236,10 @@ static void on_refused(struct supervisor *s, const struct link_message *m)
 
 	if (!r)
 		return;
+	if (p && (p->nameless || (r->type == LINK_NAME && r->err == ENOSPC))) {
+		nameless(p, m->head->incarnation, r);
+		return;
+	}
 	if (p && r->type == LINK_SIGNAL && r->err != ESRCH &&
 	    m->head->incarnation == p->incarnation)
 		process_post(p, PROCESS_EV_BAFFLED);

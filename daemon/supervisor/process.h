@@ -110,6 +110,7 @@ struct process {
 	bool adopted; /* this incarnation is of an earlier fosterd: it is not the keeper's child */
 	bool went_with_keeper; /* and was to end with that fosterd, which was killed */
 	bool logs_sent; /* the logger knows its streams */
+	bool nameless; /* the keeper's table had no room for it: it is named anew before its next spawn */
 	bool session_is_parent;
 	bool wait_server; /* its spawn waits for the server */
 	bool asked; /* counts among the server's n_asked */

@@ -246,6 +246,7 @@ void process_fact(struct process *p, uint64_t incarnation, const struct link_slo
 {
 	if (incarnation != p->incarnation || p->spawn_queued)
 		return; /* of a life that is over for us */
+	p->nameless = false;
 	if (f->state != LINK_SLOT_SPAWNING)
 		forkserver_answered(p);
 	take_flags(p, f);

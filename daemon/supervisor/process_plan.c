@@ -354,6 +354,8 @@ int process_send_spawn(struct process *p, char **ret_reason)
 	struct link_head h = { .type = LINK_SPAWN, .slot = p->slot, .incarnation = p->incarnation };
 	struct link_part no_words = { NULL, 0 };
 
+	if (p->nameless)
+		process_tell_name(p);
 	if (!p->logs_sent)
 		process_send_logs(p);
 	return send_plan(p, &h, &no_words, ret_reason);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "daemon/base/mem.h"
 #include "daemon/keeper/table_left.h"
@@ -67,10 +68,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct table writer(void)
 {
+	static int room = -1; /* where its long names would be */
+
+	if (room < 0)
+		room = memfd_create("table", MFD_CLOEXEC);
 	return (struct table){ .header = &file.header,
 			       .records = file.records,
 			       .long_names = file.long_names,
-			       .fd = -1 };
+			       .n_with_room = SLOTS,
+			       .fd = room };
 }
 
 static void begin(void)
@@ -111,7 +117,7 @@ static void step_name(struct input *in, uint32_t slot)
 	take(in, name, take_byte(in));
 	if (!name[0]) /* a name has a letter */
 		name[0] = 'n';
-	table_name_slot(&t, slot, name);
+	assert(table_name_slot(&t, slot, name) == 0);
 	strcpy(model.names[slot], name);
 	model.entries[slot] = (struct table_entry){ .facts.server = LINK_NO_SLOT };
 	memset(model.pipes[slot], 0, sizeof model.pipes[slot]);

@@ -95,6 +95,29 @@ static void nothing_is_pending_between_writes(void **state)
 	assert_int_equal(f->t.header->pending.slot, 2);
 }
 
+static void one_that_is_mapped_again_is_as_it_was(void **state)
+{
+	struct fixture *f = *state;
+	struct link_slot facts = { .state = LINK_SLOT_LIVE, .pid = 42 };
+	char name[TABLE_NAME_BYTES] = "";
+	struct table t = { 0 };
+
+	memset(name, 'n', sizeof name - 1);
+	assert_int_equal(table_name_slot(&f->t, 3, "short"), 0);
+	assert_int_equal(table_name_slot(&f->t, 300, name), 0);
+	table_write(&f->t, 300, 5, &facts);
+	assert_int_equal(table_map(&t, dup(f->t.fd)), 0);
+	assert_int_equal(t.used_max, 301);
+	assert_string_equal(table_name(&t, 2), "");
+	assert_string_equal(table_name(&t, 3), "short");
+	assert_string_equal(table_name(&t, 300), name);
+	assert_int_equal(table_incarnation(&t, 300), 5);
+	assert_string_equal(table_name(&t, 301), "");
+	assert_int_equal(table_name_slot(&t, TABLE_SLOTS - 1, name), 0);
+	assert_string_equal(table_name(&t, TABLE_SLOTS - 1), name);
+	assert_int_equal(munmap(t.header, TABLE_BYTES) + close(t.fd), 0);
+}
+
 static void it_costs_what_is_used(void **state)
 {
 	struct fixture *f = *state;
@@ -112,8 +135,11 @@ int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(what_was_written_is_there),     TEST(a_name_of_any_allowed_length_is_kept),
-		TEST(a_freed_slot_forgets_its_past), TEST(nothing_is_pending_between_writes),
+		TEST(what_was_written_is_there),
+		TEST(a_name_of_any_allowed_length_is_kept),
+		TEST(a_freed_slot_forgets_its_past),
+		TEST(nothing_is_pending_between_writes),
+		TEST(one_that_is_mapped_again_is_as_it_was),
 		TEST(it_costs_what_is_used),
 	};
 
