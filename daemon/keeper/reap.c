@@ -132,17 +132,22 @@ bool reap_knows(const struct keeper *k, pid_t pid)
 	return is_part(k, pid);
 }
 
-static void reap_orphan(struct keeper *k, pid_t pid)
+static bool reap_orphan(struct keeper *k, pid_t pid)
 {
 	int status;
 
-	if (pid > 0 && !is_ours(k, pid) && waitpid(pid, &status, WNOHANG) == pid)
-		log_debug("keeper", "reaped orphan %d", pid);
+	if (pid <= 0 || is_ours(k, pid) || waitpid(pid, &status, WNOHANG) != pid)
+		return false;
+	log_debug("keeper", "reaped orphan %d", pid);
+	return true;
 }
 
-/* /proc/self/task/TID/children: PIDs with a blank after each. */
+/* /proc/self/task/TID/children: PIDs with a blank after each. A long list is told in pieces, and the kernel
+ * finds the place of the next by counting: once some were reaped, as many are passed over, or all the rest.
+ * So it is looked at until nobody was reaped. */
 static int reap_listed_orphans(struct keeper *k)
 {
+	bool reaped = false;
 	char text[4096];
 	pid_t pid = 0;
 	ssize_t n;
@@ -156,11 +161,13 @@ static int reap_listed_orphans(struct keeper *k)
 			if (text[i] >= '0' && text[i] <= '9') {
 				pid = pid * 10 + (text[i] - '0');
 			} else {
-				reap_orphan(k, pid);
+				reaped |= reap_orphan(k, pid);
 				pid = 0;
 			}
 		}
 	}
+	if (reaped)
+		reap_orphans_soon(k);
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #define STARTS 10000
 #define WARM_UP 1000 /* pools and buffers have their size by then */
 #define GROWTH_KB_MAX 256
+#define ORPHANS 2000
 
 struct usage {
 	int fds[3];
@@ -177,6 +178,37 @@ static void restarts_of_the_parts_leave_nothing(void **state)
 	fixture_down(f);
 }
 
+/* Their list is longer than what is read of it at a time. */
+static void of_many_orphans_that_end_together_no_zombie_stays(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t deadline = clock_boot_ns() + FIXTURE_DEADLINE_MS * NS_PER_MS;
+	pid_t children[ORPHANS + 8];
+	size_t n;
+
+	fixture_up(f, "");
+	pid_t supervisor = fixture_supervisor(f), logger = fixture_logger(f);
+	fixture_ctl_is(f, 0, NULL, "", "start", "mother", "--", "sh", "-c",
+		       fixture_format(f, "for i in $(seq %d); do %s hold & done; echo $$", ORPHANS,
+				      fixture_child(f)));
+	fixture_ctl_is(f, 0, "", "", "wait", "mother");
+	pid_t group = (pid_t)atoi(fixture_ctl(f, "tail", "mother").out);
+	assert_int_equal(run_children_of(f->fosterd, children, ORPHANS + 8), ORPHANS + 2);
+	assert_true(group > 1);
+	fixture_kill(f->fosterd, SIGSTOP);
+	assert_return_code(kill(-group, SIGKILL), errno);
+	for (int i = 0; i < ORPHANS + 2; i++)
+		if (children[i] != supervisor && children[i] != logger)
+			fixture_until_dead(f, children[i]);
+	fixture_kill(f->fosterd, SIGCONT);
+	while ((n = run_children_of(f->fosterd, children, ORPHANS + 8)) > 2) {
+		if (clock_boot_ns() > deadline)
+			fixture_fail(f, "%zu zombies are left", n - 2);
+		usleep(20000);
+	}
+	fixture_down(f);
+}
+
 static void with_nothing_to_do_all_sleep_for_days(void **state)
 {
 	struct fixture *f = *state;
@@ -195,6 +227,7 @@ int main(void)
 		fixture_test(processes_of_clients_leave_nothing),
 		fixture_test(failed_starts_leave_nothing),
 		fixture_test(restarts_of_the_parts_leave_nothing),
+		fixture_test(of_many_orphans_that_end_together_no_zombie_stays),
 		fixture_test(with_nothing_to_do_all_sleep_for_days),
 	};
 
