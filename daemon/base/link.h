@@ -153,7 +153,9 @@ enum link_slot_flag {
 	LINK_FLAG_SERVED = 4, /* was made by a forkserver that is its parent */
 	LINK_FLAG_LOST = 8, /* ended, and nobody could know how */
 	LINK_FLAG_ADOPTED = 16, /* was made by an earlier keeper */
-	LINK_FLAG_CGROUP = 32 /* is in the cgroup of its SPAWN */
+	LINK_FLAG_CGROUP = 32, /* is in the cgroup of its SPAWN */
+	LINK_FLAG_UNLOGGED =
+		64 /* in reports only: the logger had no room for a LOG, send it again */
 };
 
 /* All facts of one slot. Times: nanoseconds of CLOCK_BOOTTIME. */

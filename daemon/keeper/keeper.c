@@ -145,6 +145,7 @@ static void before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 	(void)loop;
 	(void)revents;
 	send_snapshot(k);
+	slots_report_unlogged(k);
 	if (k->snapshot_next == LINK_NO_SLOT) {
 		if (!ev_is_active(&k->child_first))
 			slots_send_reports(k);

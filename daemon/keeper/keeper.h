@@ -67,6 +67,7 @@ struct slot {
 	struct server *server; /* the slot is a running forkserver */
 	struct order *order; /* what follows its present child; NULL */
 	bool report_due; /* is in the list of slots to report */
+	uint8_t unlogged; /* set of 1 << stream whose LOG the logger had no room for */
 	uint32_t next_report;
 	uint64_t stored; /* the incarnation whose pidfd is in the descriptor store; 0: none */
 };
@@ -116,6 +117,7 @@ struct keeper {
 	struct upgrade *upgrade; /* the last, perhaps still under way; NULL: none */
 	unsigned n_server_spawns; /* asked of forkservers, not yet answered */
 	uint64_t acks; /* of this supervisor, carried out */
+	bool any_unlogged; /* slots */
 
 	int signal_fd;
 	ev_io on_signal;
@@ -184,6 +186,8 @@ void part_ended(struct keeper *k, struct part *p, int status);
 void part_took_over(struct part *p);
 void part_send(struct part *p, const struct link_head *h, const struct link_part *parts, unsigned n,
 	       const int *fds, unsigned n_fds);
+int part_try_send(struct part *p, const struct link_head *h, const struct link_part *parts,
+		  unsigned n, const int *fds, unsigned n_fds); /* the same: 0 or -errno */
 void part_let_go(struct part *p); /* close its link: it exits by itself */
 void part_replace(struct part *p); /* the same; it is killed after a while; then comes another */
 void part_resume(struct part *p, pid_t pid, int link_fd); /* it was an earlier program's */
@@ -219,6 +223,7 @@ void slot_watch_adopted(struct keeper *k, uint32_t slot, int pidfd); /* takes pi
 void slot_watch_again(struct keeper *k, uint32_t slot, int pidfd); /* the same after an upgrade */
 void slot_report(struct keeper *k, uint32_t slot); /* at the end of the turn */
 void slots_send_reports(struct keeper *k);
+void slots_report_unlogged(struct keeper *k); /* once the logger has room */
 int slot_send(struct keeper *k, uint32_t slot, bool with_name);
 uint32_t slot_index(const struct keeper *k, const struct slot *s);
 

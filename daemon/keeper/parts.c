@@ -43,18 +43,26 @@ static void watch_writable(struct part *p)
 		ev_io_stop(p->keeper->loop, &p->on_writable);
 }
 
-void part_send(struct part *p, const struct link_head *h, const struct link_part *parts, unsigned n,
-	       const int *fds, unsigned n_fds)
+int part_try_send(struct part *p, const struct link_head *h, const struct link_part *parts,
+		  unsigned n, const int *fds, unsigned n_fds)
 {
 	int r;
 
 	if (p->link->fd < 0)
-		return; /* its successor will be told everything */
+		return 0; /* its successor will be told everything */
 	r = link_send(p->link, h, parts, n, fds, n_fds);
-	if (r < 0 && r != -EPIPE)
+	part_expect(p);
+	return r == -EPIPE ? 0 : r;
+}
+
+void part_send(struct part *p, const struct link_head *h, const struct link_part *parts, unsigned n,
+	       const int *fds, unsigned n_fds)
+{
+	int r = part_try_send(p, h, parts, n, fds, n_fds);
+
+	if (r < 0)
 		log_error("keeper", "cannot send %s to the %s: %s", link_type_name(h->type),
 			  p->name, strerror(-r));
-	part_expect(p);
 }
 
 void parts_flush(struct keeper *k)
@@ -64,7 +72,8 @@ void parts_flush(struct keeper *k)
 
 		if (p->link->fd < 0 || !link_pending(p->link))
 			continue;
-		(void)link_flush(p->link);
+		if (!p->link->blocked)
+			(void)link_flush(p->link);
 		watch_writable(p);
 	}
 }

@@ -82,19 +82,27 @@ static int on_note(struct keeper *k, const struct link_message *m)
 	return 0;
 }
 
+/* Those of many come in a row, which the logger may not read as quickly: what it has no room for is asked for
+ * again when it has. */
 static int on_log(struct keeper *k, const struct link_message *m)
 {
 	struct link_head h = { .type = LINK_LOG, .slot = m->head->slot };
 	struct link_part body = { m->body, m->len };
 	size_t at = 0;
 	const struct link_log *l = link_take(m, &at, sizeof *l);
-	int pipe = -EINVAL;
+	struct slot *s = &k->slots[m->head->slot];
+	int pipe = -EINVAL, r;
 
 	if (l && (l->stream == 1 || l->stream == 2))
 		pipe = pipes_of(k, m->head->slot, (int)l->stream);
 	if (pipe < 0)
 		return pipe;
-	part_send(&k->parts[PART_LOGGER], &h, &body, 1, &pipe, 1);
+	r = part_try_send(&k->parts[PART_LOGGER], &h, &body, 1, &pipe, 1);
+	s->unlogged &= (uint8_t) ~(1U << l->stream);
+	if (r != -EAGAIN)
+		return r;
+	s->unlogged |= (uint8_t)(1U << l->stream);
+	k->any_unlogged = true;
 	return 0;
 }
 

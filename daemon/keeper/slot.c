@@ -59,14 +59,20 @@ void slot_report(struct keeper *k, uint32_t slot)
 int slot_send(struct keeper *k, uint32_t slot, bool with_name)
 {
 	const char *name = table_name(&k->table, slot);
+	struct link_slot f = *table_facts(&k->table, slot);
 	struct link_head h = { .type = LINK_SLOT,
 			       .slot = slot,
 			       .incarnation = table_incarnation(&k->table, slot),
 			       .acks = k->acks };
-	struct link_part parts[] = { { table_facts(&k->table, slot), sizeof(struct link_slot) },
-				     { name, with_name ? strlen(name) + 1 : 0 } };
+	struct link_part parts[] = { { &f, sizeof f }, { name, with_name ? strlen(name) + 1 : 0 } };
+	int r;
 
-	return link_send(k->parts[PART_SUPERVISOR].link, &h, parts, 2, NULL, 0);
+	if (k->slots[slot].unlogged)
+		f.flags |= LINK_FLAG_UNLOGGED;
+	r = link_send(k->parts[PART_SUPERVISOR].link, &h, parts, 2, NULL, 0);
+	if (r == 0)
+		k->slots[slot].unlogged = 0;
+	return r;
 }
 
 void slots_send_reports(struct keeper *k)
@@ -83,6 +89,16 @@ void slots_send_reports(struct keeper *k)
 		k->first_report = s->next_report;
 	}
 	k->last_report = LINK_NO_SLOT;
+}
+
+void slots_report_unlogged(struct keeper *k)
+{
+	if (!k->any_unlogged || k->parts[PART_LOGGER].link->blocked)
+		return;
+	k->any_unlogged = false;
+	for (uint32_t i = 0; i < k->table.used_max; i++)
+		if (k->slots[i].unlogged)
+			slot_report(k, i);
 }
 
 static void refuse(struct keeper *k, uint32_t slot, uint64_t incarnation, enum link_type type,
@@ -269,6 +285,7 @@ void slot_free(struct keeper *k, uint32_t slot)
 	order_drop(k, slot);
 	release(k, slot);
 	pipes_close(k, slot);
+	s->unlogged = 0;
 	table_free_slot(&k->table, slot);
 }
 

@@ -175,6 +175,8 @@ static void on_slot(struct supervisor *s, const struct link_message *m)
 	if (!f)
 		return;
 	s->acks_done = m->head->acks;
+	if (p && f->flags & LINK_FLAG_UNLOGGED && p->logs_sent)
+		process_send_logs(p);
 	if (s->phase == SUPERVISOR_BOOTING)
 		snapshot_slot(s, m->head->slot, m->head->incarnation, f, link_take_str(m, &at));
 	else if (p)

@@ -460,6 +460,30 @@ static void children_go_with_the_next_supervisor(void **state)
 	fixture_down(f);
 }
 
+/* Told of with long words, they are too many for the link to it while it reads nothing. */
+static void a_logger_that_was_stopped_hears_of_all_that_started_meanwhile(void **state)
+{
+	struct fixture *f = *state;
+	char detour[3001] = "";
+
+	while (strlen(detour) < sizeof detour - 1)
+		strcat(detour, "/.");
+	fixture_up(f, fixture_format(
+			      f,
+			      "[foster]\nwatchdog = 0\n"
+			      "[program:x]\nnumprocs = 400\nprocess_name = %%(process_num)d\n"
+			      "autostart = false\nstartsecs = 0\ncommand = @child@ print up hold\n"
+			      "stdout_logfile = @dir@%s/%%(process_num)d\n",
+			      detour));
+	fixture_kill(fixture_logger(f), SIGSTOP);
+	fixture_ctl_is(f, 0, NULL, "", "start", "x:*");
+	fixture_kill(fixture_logger(f), SIGCONT);
+	for (int i = 0; i < 400; i++)
+		fixture_until_file(f, fixture_format(f, "%d", i), "up\n");
+	assert_lacks(fixture_file(f, "log"), "cannot send");
+	fixture_down(f);
+}
+
 static void a_kept_configuration_that_is_damaged_is_read_anew(void **state)
 {
 	struct fixture *f = *state;
@@ -646,6 +670,7 @@ int main(void)
 		fixture_test(children_go_with_a_parent_whose_end_nobody_has_seen),
 		fixture_test(children_come_again_with_the_next_supervisor),
 		fixture_test(children_go_with_the_next_supervisor),
+		fixture_test(a_logger_that_was_stopped_hears_of_all_that_started_meanwhile),
 		fixture_test(a_kept_configuration_that_is_damaged_is_read_anew),
 		fixture_test(a_shutdown_goes_on_when_the_supervisor_is_killed),
 		fixture_test(an_update_goes_on_when_the_supervisor_is_killed),
