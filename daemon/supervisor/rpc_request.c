@@ -27,7 +27,8 @@ bool request_names(const struct supervisor *s, struct rpc_call *call, const json
 	int r = names_resolve(s, rpc_peer(call), names, ret_names);
 
 	if (r == -E2BIG)
-		errors_reply(call, "LimitReached", NULL, "too many patterns in one request, or too long ones");
+		errors_reply(call, "LimitReached", NULL,
+			     "too many patterns in one request, or too long ones");
 	else if (r < 0)
 		errors_errno(call, r);
 	return r == 0;
