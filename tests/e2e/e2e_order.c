@@ -202,10 +202,13 @@ static void what_it_starts_at_once_is_its_own(void **state)
 	struct fixture *f = *state;
 	struct fifo *said = fixture_fifo(f, "said");
 
-	fixture_up(f, "[program:a]\nstartsecs = 0\nautorestart = true\n"
-		      "command = sh -c 'echo $$ >@dir@/said; @build@/fosterctl start of-$$ -- "
-		      "@child@ hold; exec sleep 1000'\n");
-	pid_t old = (pid_t)atoi(fixture_line(f, said));
+	pid_t old = fixture_start(
+		f,
+		"[program:a]\nstartsecs = 0\nautorestart = true\n"
+		"command = sh -c 'echo $$ >@dir@/said; @build@/fosterctl start of-$$ -- "
+		"@child@ hold; exec sleep 1000'\n",
+		"a");
+	assert_int_equal(atoi(fixture_line(f, said)), old);
 	const char *first = fixture_format(f, "of-%d", (int)old);
 	fixture_until(f, first, "RUNNING");
 	pid_t supervisor = fixture_supervisor(f);
