@@ -140,17 +140,23 @@ static void processes_of_clients_leave_nothing(void **state)
 	fixture_down(f);
 }
 
+static void fail_often(struct fixture *f, int n)
+{
+	for (int i = 0; i < n; i++) {
+		fixture_call(f, "Start", "{s:[s]}", "names", "x");
+		fixture_until(f, "x", "FATAL"); /* what is not read waits in the supervisor */
+	}
+}
+
 static void failed_starts_leave_nothing(void **state)
 {
 	struct fixture *f = *state;
 
 	fixture_up(f, "[program:x]\nautostart = false\nstartsecs = 0\nstartretries = 0\n"
 		      "command = /no/such/program\n");
-	for (int i = 0; i < 200; i++)
-		fixture_call(f, "Start", "{s:[s]}", "names", "x");
+	fail_often(f, 200);
 	struct usage before = usage_of(f);
-	for (int i = 0; i < 1000; i++)
-		fixture_call(f, "Start", "{s:[s]}", "names", "x");
+	fail_often(f, 1000);
 	expect_no_growth(f, before);
 	fixture_down(f);
 }
