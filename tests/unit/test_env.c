@@ -374,8 +374,10 @@ static void the_longest_name_is_told_whole(void **unused)
 	group[sizeof group - 1] = name[sizeof name - 1] = '\0';
 	snprintf(full, sizeof full, "%s:%s", group, name);
 	assert_int_equal(strlen(full), CONF_NAME_MAX);
-	snprintf(text, sizeof text, "[group:%s]\nprograms = %s\n[program:%s]\ncommand = x\n", group,
-		 name, name);
+	snprintf(text, sizeof text,
+		 "[group:%s]\nprograms = %s\n[program:%s]\ncommand = x\n"
+		 "stdout_logfile = NONE\nstderr_logfile = NONE\n",
+		 group, name, name);
 	s = build(text, nothing, &e);
 	assert_value(&e, "FOSTER_NAME", full);
 	assert_value(&e, "SUPERVISOR_PROCESS_NAME", name);

@@ -233,18 +233,19 @@ static void only_an_end_has_a_returncode(void **state)
 
 	end_with(p, PROCESS_ENDED, EXITED(1));
 	p->incarnation = 2;
+	p->changed_ns = 77;
 	p->executed = true;
 	p->pid = 9;
 	assert_json(event_of(p, PROCESS_STARTING, PROCESS_RUNNING),
 		    "{\"name\": \"web\", \"from\": \"STARTING\", \"to\": \"RUNNING\", \"pid\": 9,"
-		    " \"incarnation\": 2}");
+		    " \"incarnation\": 2, \"number\": 77}");
 	p->pid = 0;
 	assert_json(event_of(p, PROCESS_RUNNING, PROCESS_EXITED),
 		    "{\"name\": \"web\", \"from\": \"RUNNING\", \"to\": \"EXITED\","
-		    " \"returncode\": 1, \"incarnation\": 2}");
+		    " \"returncode\": 1, \"incarnation\": 2, \"number\": 77}");
 	assert_json(event_of(p, PROCESS_BACKOFF, PROCESS_STOPPED),
 		    "{\"name\": \"web\", \"from\": \"BACKOFF\", \"to\": \"STOPPED\","
-		    " \"incarnation\": 2}");
+		    " \"incarnation\": 2, \"number\": 77}");
 }
 
 static void a_life_that_never_executed_has_not_the_end_of_the_one_before(void **state)
@@ -255,7 +256,7 @@ static void a_life_that_never_executed_has_not_the_end_of_the_one_before(void **
 	p->incarnation = 2;
 	assert_json(event_of(p, PROCESS_STOPPING, PROCESS_STOPPED),
 		    "{\"name\": \"web\", \"from\": \"STOPPING\", \"to\": \"STOPPED\","
-		    " \"incarnation\": 2}");
+		    " \"incarnation\": 2, \"number\": 0}");
 }
 
 #define test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
