@@ -80,7 +80,9 @@ static void conn_serve(struct rpc_conn *c, const char *text, size_t len)
 		conn_fail(c, "not a call", r);
 		return;
 	}
-	c->call = (struct rpc_call){ .active = true, .more = call.more, .oneway = call.oneway };
+	c->call = (struct rpc_call){
+		.active = true, .more = call.more, .oneway = call.oneway, .bytes = len
+	};
 	c->in_handler = true;
 	rpc_dispatch(c, &call);
 	c->in_handler = false;

@@ -184,7 +184,8 @@ void rpc_server_remove(struct rpc_server *s, struct rpc_conn *c)
 int rpc_server_charge(struct rpc_conn *c)
 {
 	struct rpc_user *u = c->user;
-	size_t now = c->frame.part.capacity + c->out.bytes.capacity;
+	size_t kept = c->call.active ? c->call.bytes : 0;
+	size_t now = c->frame.part.capacity + c->out.bytes.capacity + kept;
 	bool more = now > c->charged;
 
 	u->bytes = u->bytes - c->charged + now;

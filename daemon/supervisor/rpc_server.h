@@ -30,13 +30,14 @@ struct rpc_user {
 	uid_t uid;
 	bool privileged; /* root, or fosterd's own user: limits of the connection only */
 	size_t connections;
-	size_t bytes; /* allocated for messages under way */
+	size_t bytes; /* allocated for messages under way, and what came with kept calls */
 };
 
 struct rpc_call {
 	bool active; /* a handler has it and has not ended it */
 	bool kept;
 	bool more, oneway;
+	size_t bytes; /* of its message: a handler may keep all of it */
 	void (*on_gone)(void *data);
 	void (*on_drained)(void *data);
 	void *data;

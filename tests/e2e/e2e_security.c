@@ -240,6 +240,43 @@ static void what_one_user_defines_has_an_end(void **state)
 	fixture_down(f);
 }
 
+/* A handler may keep what it was sent as long as its call: streams are many, and without end. */
+static void what_streams_keep_has_an_end(void **state)
+{
+	struct fixture *f = *state;
+	struct varlink streams[40];
+	auto_free char *name = calloc(1, (60 << 10) + 1);
+	json_t *names = json_array(), *reply = NULL;
+	int n = 0, r = 0;
+
+	assert_non_null(name);
+	memset(name, 'n', 60 << 10);
+	for (int i = 0; i < 60; i++)
+		json_array_append_new(names, json_string(name));
+	other_publish(f);
+	fixture_up(f, MAY_RUN);
+	for (; n < 40 && r == 0; n++) {
+		streams[n].fd = -1;
+		other_begin(OTHER_NOBODY);
+		r = varlink_open(&streams[n], f->socket);
+		other_end();
+		assert_int_equal(r, 0);
+		r = varlink_send(&streams[n], "Events", json_pack("{s:O}", "names", names), true,
+				 NULL, 0);
+		if (r == 0)
+			r = varlink_receive(&streams[n], FIXTURE_DEADLINE_MS, &reply);
+		json_decref(reply);
+		reply = NULL;
+	}
+	assert_int_equal(r, -EPIPE);
+	assert_in_range(n, 16, 20); /* of 3.5 MiB each */
+	fixture_call(f, "Ping", NULL);
+	while (n)
+		varlink_close(&streams[--n]);
+	json_decref(names);
+	fixture_down(f);
+}
+
 /* ---- the runtime directory ----------------------------------------------------------------- */
 
 static bool is_refused(int result)
@@ -1048,6 +1085,7 @@ int main(void)
 		fixture_test(names_that_lead_elsewhere_are_refused),
 		fixture_test(no_definition_is_in_the_way_of_another),
 		fixture_test(what_one_user_defines_has_an_end),
+		fixture_test(what_streams_keep_has_an_end),
 		fixture_test(nothing_can_be_planted_in_or_read_from_the_runtime_directory),
 		fixture_test(a_log_that_became_a_link_is_neither_written_nor_read),
 		fixture_test(a_rotation_moves_links_and_follows_none),
