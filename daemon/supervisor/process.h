@@ -248,6 +248,8 @@ int process_log_path(const struct process *p, int stream, char *path, size_t siz
 void process_note_write(const struct process *p, struct link_note *note);
 /* Restore what the note says; false when it is not one. state is restored, no timer is started. */
 bool process_note_read(struct process *p, const struct link_note *note);
+/* Whether it says that a client has defined the process, or perhaps has. */
+bool process_note_is_of_client(const struct link_note *note);
 
 /* ---- words ------------------------------------------------------------------------------------- */
 

@@ -83,6 +83,14 @@ void process_note_write(const struct process *p, struct link_note *note)
 	memcpy(note->bytes, &n, sizeof n);
 }
 
+bool process_note_is_of_client(const struct link_note *note)
+{
+	struct note n;
+
+	memcpy(&n, note->bytes, sizeof n);
+	return n.version == NOTE_VERSION && n.flags & NOTE_CLIENTS;
+}
+
 bool process_note_read(struct process *p, const struct link_note *note)
 {
 	struct session *session;

@@ -104,7 +104,8 @@ static void add_or_begin(struct supervisor *s, const struct conf_process *def)
 
 	if (!p)
 		supervisor_add(s, def);
-	else if (!p->incarnation && p->asker.kind == ASKED_NOBODY && def->program->autostart)
+	else if (p->origin == PROCESS_FILE && !p->incarnation && p->asker.kind == ASKED_NOBODY &&
+		 def->program->autostart)
 		(void)process_ask_start(p, &foster);
 }
 

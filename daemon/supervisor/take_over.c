@@ -52,16 +52,17 @@ void snapshot_slot(struct supervisor *s, uint32_t slot, uint64_t incarnation,
 		nomem_exit(name);
 }
 
+/* A client's process stays what it is, also where its name has become that of a program since. */
 static struct process *make_process(struct supervisor *s, const struct snapshot_entry *e)
 {
 	const struct conf_process *def = conf_find_process(s->conf, e->name);
-	struct process *p;
+	struct process *p = NULL;
 
 	errno = 0;
-	if (def)
-		p = process_new_in_slot(s, s->conf, def, PROCESS_FILE, e->slot);
-	else
+	if (!def || process_note_is_of_client(&e->facts.note))
 		p = spool_load(s, e->name, e->slot);
+	if (!p && def && errno != ENOMEM)
+		p = process_new_in_slot(s, s->conf, def, PROCESS_FILE, e->slot);
 	if (!p && errno != ENOMEM)
 		p = internal_resume(s, e->name, e->slot);
 	if (!p && errno != ENOMEM)

@@ -547,6 +547,36 @@ static void exit_on_tells_a_signal_as_shells_do(void **state)
 	assert_int_equal(fixture_gone(f), 128 + 9);
 }
 
+static const char *origin_of(struct fixture *f, const char *name)
+{
+	return json_string_value(json_object_get(fixture_show(f, name), "origin"));
+}
+
+/* A program of that name waits until the client's process is forgotten. */
+static void a_clients_process_stays_what_it_is(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "[program:web]\n" HOLD);
+	fixture_ctl_is(f, 0, NULL, "", "start", "x", "--", fixture_child(f), "hold");
+	pid_t pid = fixture_pid(f, "x");
+	fixture_write_config(f, "[program:web]\n" HOLD "[program:x]\n" HOLD);
+	fixture_ctl_is(f, 0, NULL, NULL, "update");
+	assert_string_equal(origin_of(f, "x"), "client");
+	pid_t supervisor = fixture_supervisor(f);
+	fixture_kill(supervisor, SIGKILL);
+	fixture_new_supervisor(f, supervisor);
+	fixture_reconnect(f);
+	assert_int_equal(fixture_pid(f, "x"), pid);
+	assert_string_equal(origin_of(f, "x"), "client");
+	fixture_ctl_is(f, 0, NULL, "", "kill", "x");
+	fixture_ctl_is(f, 0, NULL, "", "forget", "x");
+	fixture_ctl_is(f, 0, NULL, NULL, "update");
+	fixture_until(f, "x", "RUNNING");
+	assert_string_equal(origin_of(f, "x"), "file");
+	fixture_down(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -582,6 +612,7 @@ int main(void)
 		fixture_test(a_supervisord_file_restarts_without_limit_or_delay),
 		fixture_test(exit_on_ends_with_that_status),
 		fixture_test(exit_on_tells_a_signal_as_shells_do),
+		fixture_test(a_clients_process_stays_what_it_is),
 	};
 
 	return fixture_run(tests);
