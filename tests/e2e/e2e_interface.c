@@ -440,7 +440,8 @@ static void expect_described(struct fixture *f, const char *text, const char *ty
 	const char *key;
 	json_t *value;
 
-	assert_non_null(end);
+	if (!end)
+		fixture_fail(f, "there is no type %s", type);
 	json_object_foreach(object, key, value)
 	{
 		const char *found = strstr(begin, fixture_format(f, "\n  %s: ", key));
