@@ -203,7 +203,7 @@ static bool has_room_for_large(struct fixture *f, const char *name)
 
 	assert_non_null(text);
 	memset(text, 'x', 64 << 10);
-	memcpy(text, "V=", 2);
+	text[1] = '=';
 	for (int i = 0; i < 48; i++)
 		json_array_append_new(environment, json_string(text));
 	json_t *reply = define(f,
