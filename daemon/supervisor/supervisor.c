@@ -161,7 +161,7 @@ void supervisor_welcome(struct supervisor *s)
 	take_over(s);
 	spool_sweep(s);
 	reload_step_forward(s, next);
-	for (size_t i = 0; i < s->conf->n_processes; i++)
+	for (size_t i = 0; i < s->conf->n_processes && !s->keeper.leaving; i++)
 		add_or_begin(s, &s->conf->processes[i]);
 	supervisor_look_for_socket(s);
 	r = methods_start(s);
@@ -209,7 +209,7 @@ static void check_exit_on(struct supervisor *s, struct process *p)
 
 void supervisor_noticed(struct supervisor *s, struct process *p, enum process_state from)
 {
-	if (p->state == PROCESS_RUNNING && s->any_parents)
+	if (p->state == PROCESS_RUNNING && s->any_parents && s->phase == SUPERVISOR_UP)
 		tell_children(s, p, true);
 	if (process_state_is_alive(from) && !process_state_is_alive(p->state) && s->any_parents)
 		tell_children(s, p, false);

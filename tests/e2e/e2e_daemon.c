@@ -217,6 +217,28 @@ static void at_a_shutdown_a_child_goes_before_its_parent(void **state)
 	assert_contains(strstr(log, "web: STOPPED"), "last: STOPPING");
 }
 
+static void a_parent_that_comes_up_in_a_shutdown_starts_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+
+	fixture_up(f, "[program:deaf]\npriority = 1000\nstopwaitsecs = 1000\nstartsecs = 0\n"
+		      "command = @child@ ignore 15 say @dir@/said deaf hold\n"
+		      "[program:web]\nstartsecs = 1\nautostart = false\ncommand = @child@ hold\n"
+		      "[program:helper]\nparent = web\n" HOLD);
+	fixture_expect_line(f, said, "deaf");
+	pid_t deaf = fixture_settle(f, "deaf", "RUNNING");
+	assert_int_equal(varlink_send(&f->calls, "Start", json_pack("{s:[s]}", "names", "web"),
+				      false, NULL, 0),
+			 0);
+	fixture_until(f, "web", "STARTING");
+	fixture_kill(f->fosterd, SIGTERM);
+	fixture_until(f, "web", "RUNNING");
+	fixture_kill(deaf, SIGKILL);
+	assert_int_equal(fixture_gone(f), 0);
+	assert_lacks(fixture_file(f, "log"), "helper: STARTING");
+}
+
 static void a_child_cannot_start_without_its_parent(void **state)
 {
 	struct fixture *f = *state;
@@ -424,6 +446,7 @@ int main(void)
 		fixture_test(a_child_comes_again_with_its_parent),
 		fixture_test(a_child_that_is_no_daemon_runs_on_without_its_parent),
 		fixture_test(at_a_shutdown_a_child_goes_before_its_parent),
+		fixture_test(a_parent_that_comes_up_in_a_shutdown_starts_nobody),
 		fixture_test(a_child_cannot_start_without_its_parent),
 		fixture_test(parents_in_a_circle_are_a_bad_configuration),
 		fixture_test(what_a_killed_client_ran_is_stopped),

@@ -544,6 +544,31 @@ static void copy_file(struct fixture *f, const char *from, const char *to)
 }
 
 /* The second one finds out that nothing follows from it any more. */
+/* Its parent executes, and it has only waited for that one to be RUNNING. */
+static void nobody_is_started_in_a_shutdown_that_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+
+	fixture_up(f, "[program:slow]\npriority = 1000\nstopwaitsecs = 1000\nstartsecs = 0\n"
+		      "command = @child@ ignore 15 say @dir@/said slow hold\n"
+		      "[program:web]\nstartsecs = 1000\ncommand = @child@ say @dir@/said web hold\n"
+		      "[program:x]\nparent = web\ncommand = @child@ say @dir@/said x hold\n");
+	(void)fixture_line(f, said);
+	(void)fixture_line(f, said);
+	pid_t slow = fixture_settle(f, "slow", "RUNNING"), supervisor = fixture_supervisor(f);
+	while (!fixture_pid(f, "web"))
+		usleep(1000);
+	fixture_kill(f->fosterd, SIGTERM);
+	fixture_expect(f, "slow", "STOPPING");
+	fixture_kill(supervisor, SIGKILL);
+	fixture_new_supervisor(f, supervisor);
+	fixture_kill(slow, SIGKILL);
+	assert_int_equal(fixture_gone(f), 0);
+	fixture_expect_silence(f, said);
+	assert_lacks(fixture_file(f, "log"), "x: STARTING");
+}
+
 static void an_update_goes_on_when_the_supervisor_is_killed(void **state)
 {
 	struct fixture *f = *state;
@@ -673,6 +698,7 @@ int main(void)
 		fixture_test(a_logger_that_was_stopped_hears_of_all_that_started_meanwhile),
 		fixture_test(a_kept_configuration_that_is_damaged_is_read_anew),
 		fixture_test(a_shutdown_goes_on_when_the_supervisor_is_killed),
+		fixture_test(nobody_is_started_in_a_shutdown_that_goes_on),
 		fixture_test(an_update_goes_on_when_the_supervisor_is_killed),
 		fixture_test(one_that_crashes_as_soon_as_it_is_started_is_given_time),
 		fixture_test(a_notify_socket_that_nobody_reads_holds_up_nothing),
