@@ -9,7 +9,7 @@
 #include "daemon/supervisor/supervisor.h"
 
 struct session {
-	struct session *next;
+	UT_hash_handle by_id;
 	struct supervisor *supervisor;
 	uint64_t id;
 	pid_t pid;
@@ -31,14 +31,11 @@ static struct link_hold hold_of(const struct session *session)
 static void forget(struct session *session)
 {
 	struct supervisor *s = session->supervisor;
-	struct session **place = &s->sessions;
 	struct link_hold what = hold_of(session);
 	struct link_head h = { .type = LINK_DROP };
 	struct link_part part = { &what, sizeof what };
 
-	while (*place != session)
-		place = &(*place)->next;
-	*place = session->next;
+	HASH_DELETE(by_id, s->sessions, session);
 	ev_io_stop(s->loop, &session->on_end);
 	ev_timer_stop(s->loop, &session->grace);
 	keeper_send(s, &h, &part, 1, NULL, 0);
@@ -104,17 +101,16 @@ static struct session *add(struct supervisor *s, uint64_t id, pid_t pid, int pid
 	ev_timer_init(&session->grace, on_grace, 0., 0.);
 	ev_io_init(&session->on_end, on_end, pidfd, EV_READ);
 	ev_io_start(s->loop, &session->on_end);
-	session->next = s->sessions;
-	s->sessions = session;
+	HASH_ADD(by_id, s->sessions, id, sizeof session->id, session);
 	return session;
 }
 
 struct session *session_find(const struct supervisor *s, uint64_t id)
 {
-	for (struct session *session = s->sessions; session; session = session->next)
-		if (session->id == id)
-			return session;
-	return NULL;
+	struct session *session;
+
+	HASH_FIND(by_id, s->sessions, &id, sizeof id, session);
+	return session;
 }
 
 /* Whether it is still the session of this PID: its process has not ended without us having heard of it
@@ -129,7 +125,8 @@ static bool is_of(const struct session *session, pid_t pid)
 /* The PID is 0 for everybody who is in another PID namespace than we: then each time a new one. */
 struct session *session_of_client(const struct supervisor *s, pid_t pid)
 {
-	for (struct session *session = pid ? s->sessions : NULL; session; session = session->next)
+	for (struct session *session = pid ? s->sessions : NULL; session;
+	     session = session->by_id.next)
 		if (is_of(session, pid))
 			return session;
 	return NULL;
@@ -137,11 +134,7 @@ struct session *session_of_client(const struct supervisor *s, pid_t pid)
 
 size_t session_count(const struct supervisor *s)
 {
-	size_t n = 0;
-
-	for (const struct session *session = s->sessions; session; session = session->next)
-		n++;
-	return n;
+	return HASH_CNT(by_id, s->sessions);
 }
 
 struct session *session_of(struct supervisor *s, pid_t pid, int pidfd)
