@@ -3,14 +3,15 @@
  * A process costs the keeper a pidfd and one descriptor for each pipe it holds (stdin, stdout,
  * stderr), a client's session one: the pidfd of the client. What would exceed what the keeper may have
  * is refused with that reason, instead of failing half way. A session costs the supervisor one, too;
- * they share its descriptors with the connections (rpc_fds_left()), and the same is done there. The logger opens two for each stream, but closes files that it has not used for
- * long; its share is bounded by the pipes. */
+ * they share its descriptors with the connections (rpc_fds_left()), and the same is done there. The logger
+ * opens two for each stream, but closes files that it has not used for long; its share is bounded by the
+ * pipes. */
 #ifndef FOSTER_SUPERVISOR_BUDGET_H
 #define FOSTER_SUPERVISOR_BUDGET_H
 
 #include "daemon/supervisor/process.h"
 
-/* What a start of p would cost beyond what is in use: 1, its pidfd, when its pipes exist already. */
+/* What p costs the keeper while it runs. */
 unsigned budget_cost(const struct process *p);
 
 /* What is in use; for a row of starts it is counted once. A zeroed struct is to be counted. */
