@@ -58,16 +58,19 @@ static char *words_of_end(const struct process *p)
 	return NULL;
 }
 
-/* What ended because its fosterd was killed is started again by the next one, as it starts everything:
- * that was no failure of its own. */
+/* What ended because its fosterd was killed is started again by the next one, as it starts everything, but
+ * for what clients made: that was no failure of its own. */
 static enum backoff_verdict verdict(struct process *p, const struct backoff_end *end,
 				    uint64_t *ret_delay_ns)
 {
 	if (p->supervisor->phase != SUPERVISOR_UP || !p->want_up)
 		return BACKOFF_SETTLED;
+	if (p->went_with_keeper && p->origin != PROCESS_FILE && p->origin != PROCESS_SERVER) {
+		p->want_up = false; /* also for our successor */
+		return BACKOFF_SETTLED;
+	}
 	if (p->went_with_keeper)
-		return p->origin == PROCESS_FILE || p->origin == PROCESS_SERVER ? BACKOFF_NOW
-										: BACKOFF_SETTLED;
+		return BACKOFF_NOW;
 	return backoff_judge(&p->backoff, &p->def->program->restart, end, ret_delay_ns);
 }
 

@@ -441,6 +441,25 @@ static void a_clients_daemon_ends_with_its_fosterd(void **state)
 	down(f);
 }
 
+static void a_clients_daemon_stays_down_under_the_next_supervisor(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "");
+	fixture_ctl_is(f, 0, NULL, "", "start", "--parent", "none", "--set", "autorestart=true",
+		       "job", "--", fixture_child(f), "hold");
+	fixture_settle(f, "job", "RUNNING");
+	kill_fosterd(f);
+	start_again(f);
+	fixture_settle(f, "job", "EXITED");
+	pid_t supervisor = fixture_supervisor(f);
+	fixture_kill(supervisor, SIGKILL);
+	fixture_new_supervisor(f, supervisor);
+	fixture_reconnect(f);
+	assert_string_equal(fixture_state(f, "job"), "EXITED");
+	down(f);
+}
+
 static void one_without_its_definition_is_forgotten(void **state)
 {
 	struct fixture *f = *state;
@@ -820,6 +839,7 @@ int main(void)
 		fixture_test(show_says_what_is_known_of_the_end),
 		fixture_test(daemons_come_back_and_leave_nothing_behind),
 		fixture_test(a_clients_daemon_ends_with_its_fosterd),
+		fixture_test(a_clients_daemon_stays_down_under_the_next_supervisor),
 		fixture_test(one_without_its_definition_is_forgotten),
 		fixture_test(what_was_begun_by_order_and_asked_for_by_nobody_is_killed),
 		fixture_test(one_that_was_just_being_started_is_found_by_its_environment),
