@@ -154,10 +154,11 @@ void process_look_at_parent(struct process *p)
 {
 	const struct process *parent = process_parent(p);
 	bool alive = parent && process_state_is_alive(parent->state);
+	bool comes = process_state_is_up(p->state) || process_is_to_start(p);
 
 	if (alive && parent->state == PROCESS_RUNNING)
 		process_parent_up(p);
-	else if (p->parent_name && !alive && process_state_is_up(p->state))
+	else if (p->parent_name && !alive && comes)
 		process_parent_down(p);
 }
 

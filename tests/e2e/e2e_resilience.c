@@ -484,6 +484,38 @@ static void a_logger_that_was_stopped_hears_of_all_that_started_meanwhile(void *
 	fixture_down(f);
 }
 
+/* Or have ended with it, and would be restarted. */
+static void children_stay_down_with_the_next_supervisor(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+	pid_t pids[3000];
+
+	fixture_up(f,
+		   "[foster]\nwatchdog = 0\n[program:web]\nautorestart = false\n" HOLD
+		   "[program:x]\nnumprocs = 3000\nprocess_name = x%(process_num)d\nparent = web\n"
+		   "autorestart = true\nstartsecs = 0\nstopwaitsecs = 100000\n"
+		   "command = @child@ say @dir@/said %%p hold\n");
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
+		pids[i] = (pid_t)atoi(fixture_line(f, said));
+	pid_t supervisor = fixture_supervisor(f), web = fixture_settle(f, "web", "RUNNING");
+	fixture_kill(supervisor, SIGSTOP);
+	fixture_kill(web, SIGKILL);
+	fixture_until_asleep(f, f->fosterd);
+	fixture_kill(f->fosterd, SIGSTOP);
+	fixture_kill(supervisor, SIGCONT);
+	fixture_until_asleep(f, supervisor);
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
+		fixture_kill(pids[i], SIGKILL);
+	fixture_kill(supervisor, SIGKILL);
+	fixture_kill(f->fosterd, SIGCONT);
+	fixture_until_asleep(f, fixture_new_supervisor(f, supervisor));
+	fixture_until_asleep(f, f->fosterd);
+	assert_lacks(fixture_ctl(f, "status", "x:*").out,
+		     "RUNNING"); /* those by order said something */
+	fixture_down(f);
+}
+
 static void a_kept_configuration_that_is_damaged_is_read_anew(void **state)
 {
 	struct fixture *f = *state;
@@ -696,6 +728,7 @@ int main(void)
 		fixture_test(children_come_again_with_the_next_supervisor),
 		fixture_test(children_go_with_the_next_supervisor),
 		fixture_test(a_logger_that_was_stopped_hears_of_all_that_started_meanwhile),
+		fixture_test(children_stay_down_with_the_next_supervisor),
 		fixture_test(a_kept_configuration_that_is_damaged_is_read_anew),
 		fixture_test(a_shutdown_goes_on_when_the_supervisor_is_killed),
 		fixture_test(nobody_is_started_in_a_shutdown_that_goes_on),
