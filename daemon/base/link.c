@@ -99,6 +99,11 @@ int link_flush(struct link *l)
 	return 0;
 }
 
+int link_leave_room(struct link *l)
+{
+	return l->out_len > sizeof l->out / 2 ? link_flush(l) : 0;
+}
+
 /* Make room for a message of size bytes and n_fds descriptors in the batch. */
 static int make_room(struct link *l, size_t size, unsigned n_fds)
 {

@@ -354,6 +354,10 @@ int link_send(struct link *l, const struct link_head *head, const struct link_pa
  * -errno (EPIPE: the other end is gone). */
 int link_flush(struct link *l);
 
+/* Before a message of which there are many and which can be sent later: half of the batch is for those that
+ * cannot. 0, or as link_flush(). */
+int link_leave_room(struct link *l);
+
 /* Bytes that wait to be flushed. */
 size_t link_pending(const struct link *l);
 

@@ -53,7 +53,8 @@ static void tell_signals(struct keeper *k)
 
 		if (!sigismember(&k->pending_signals, s.number))
 			continue;
-		part_send(p, &h, &part, 1, NULL, 0);
+		if (part_try_send(p, &h, &part, 1, NULL, 0) < 0)
+			return; /* it is told when there is room */
 		sigdelset(&k->pending_signals, s.number);
 	}
 }

@@ -91,13 +91,17 @@ static int on_log(struct keeper *k, const struct link_message *m)
 	size_t at = 0;
 	const struct link_log *l = link_take(m, &at, sizeof *l);
 	struct slot *s = &k->slots[m->head->slot];
-	int pipe = -EINVAL, r;
+	struct part *logger = &k->parts[PART_LOGGER];
+	int pipe = -EINVAL, r = 0;
 
 	if (l && (l->stream == 1 || l->stream == 2))
 		pipe = pipes_of(k, m->head->slot, (int)l->stream);
 	if (pipe < 0)
 		return pipe;
-	r = part_try_send(&k->parts[PART_LOGGER], &h, &body, 1, &pipe, 1);
+	if (logger->link->fd >= 0)
+		r = link_leave_room(logger->link);
+	if (r == 0)
+		r = part_try_send(logger, &h, &body, 1, &pipe, 1);
 	s->unlogged &= (uint8_t) ~(1U << l->stream);
 	if (r != -EAGAIN)
 		return r;

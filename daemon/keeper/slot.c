@@ -65,11 +65,14 @@ int slot_send(struct keeper *k, uint32_t slot, bool with_name)
 			       .incarnation = table_incarnation(&k->table, slot),
 			       .acks = k->acks };
 	struct link_part parts[] = { { &f, sizeof f }, { name, with_name ? strlen(name) + 1 : 0 } };
+	struct link *l = k->parts[PART_SUPERVISOR].link;
 	int r;
 
 	if (k->slots[slot].unlogged)
 		f.flags |= LINK_FLAG_UNLOGGED;
-	r = link_send(k->parts[PART_SUPERVISOR].link, &h, parts, 2, NULL, 0);
+	r = link_leave_room(l);
+	if (r == 0)
+		r = link_send(l, &h, parts, 2, NULL, 0);
 	if (r == 0)
 		k->slots[slot].unlogged = 0;
 	return r;

@@ -179,6 +179,34 @@ static void ten_thousand_children_are_kept_each_for_itself(void **state)
 	fixture_down(f);
 }
 
+/* Their ends are too many for the link to the supervisor, which reads nothing. */
+static void a_signal_that_comes_with_the_ends_of_many_is_heard(void **state)
+{
+	struct fixture *f = *state;
+	static pid_t children[3600];
+	size_t n;
+
+	need_fds(3500 + SPARE_FDS);
+	need_processes(4000);
+	fixture_up(f, "[foster]\nwatchdog = 0\n"
+		      "[program:x]\nnumprocs = 3500\nprocess_name = %(process_num)d\n"
+		      "autostart = false\nstartsecs = 0\nautorestart = false\n"
+		      "stdout_logfile = NONE\nstderr_logfile = NONE\ncommand = @child@ hold\n");
+	fixture_ctl_is(f, 0, NULL, "", "start", "x:*");
+	pid_t supervisor = fixture_supervisor(f), logger = fixture_logger(f);
+	fixture_kill(supervisor, SIGSTOP);
+	n = run_children_of(f->fosterd, children, ARRAY_SIZE(children));
+	for (size_t i = 0; i < n; i++)
+		if (children[i] != supervisor && children[i] != logger)
+			fixture_kill(children[i], SIGKILL);
+	fixture_until_asleep(f, f->fosterd);
+	fixture_kill(f->fosterd, SIGTERM);
+	fixture_until_asleep(f, f->fosterd);
+	fixture_kill(supervisor, SIGCONT);
+	assert_int_equal(fixture_ended(f), 0);
+	assert_lacks(fixture_file(f, "log"), "cannot send");
+}
+
 /* ---- ten thousand connections --------------------------------------------------------------- */
 
 static int connections[MANY];
@@ -532,6 +560,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		fixture_test(ten_thousand_children_are_kept_each_for_itself),
+		fixture_test(a_signal_that_comes_with_the_ends_of_many_is_heard),
 		fixture_test(ten_thousand_connections_are_answered_while_children_churn),
 		fixture_test(a_hundred_clients_get_a_thousand_right_answers_each),
 		fixture_test(as_many_processes_start_as_descriptors_allow),

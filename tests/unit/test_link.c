@@ -98,6 +98,19 @@ static void a_batch_arrives_in_order_as_one_datagram(void **state)
 	assert_int_equal(s.last_slot, 7);
 }
 
+static void those_that_can_wait_leave_room_for_others(void **state)
+{
+	struct ends *e = *state;
+	unsigned n = 0;
+
+	while (link_leave_room(&e->ours) == 0)
+		assert_int_equal(send_text(&e->ours, LINK_SLOT, "one of many", NULL, 0), 0);
+	assert_true(e->ours.blocked);
+	while (send_text(&e->ours, LINK_SIGNALLED, "said but once", NULL, 0) == 0)
+		n++;
+	assert_in_range(n, 250, 1000);
+}
+
 static void what_came_in_a_memfd_can_be_passed_on_without(void **state)
 {
 	struct link_head h = { .type = LINK_SYNC, .in_memfd = 1 };
@@ -259,6 +272,7 @@ int main(void)
 		TEST(descriptors_go_with_their_message_and_the_rest_are_closed),
 		TEST(a_body_that_is_too_large_travels_as_sealed_memory),
 		TEST(a_full_socket_says_so_and_loses_nothing),
+		TEST(those_that_can_wait_leave_room_for_others),
 		TEST(what_came_in_a_memfd_can_be_passed_on_without),
 		TEST(bytes_that_are_no_message_are_refused_whole),
 		TEST(descriptors_that_cannot_be_had_are_told_from_nonsense),
