@@ -137,27 +137,50 @@ static bool is_pipe_missing(struct keeper *k)
 	return false;
 }
 
-static void take_missing_pipe(struct keeper *k, pid_t pid, const char *link)
+struct missing {
+	uint32_t inode;
+	int *place;
+};
+
+static int by_inode(const void *a, const void *b)
 {
-	unsigned inode;
+	uint32_t x = ((const struct missing *)a)->inode, y = ((const struct missing *)b)->inode;
 
-	if (sscanf(link, "pipe:[%u]", &inode) != 1)
-		return;
-	for (uint32_t i = 0; i < k->table.used_max; i++) {
-		for (int stream = 0; k->slots[i].keeper && stream < 3; stream++) {
-			int *place = place_of(&k->slots[i], stream);
-			int fd;
-
-			if (k->table.records[i].pipes[stream] != inode || *place >= 0)
-				continue;
-			fd = open_pipe_of(pid, inode);
-			if (fd >= 0)
-				*place = fd;
-		}
-	}
+	return (x > y) - (x < y);
 }
 
-static void look_for_pipes_in(struct keeper *k, pid_t pid)
+static size_t find_missing(struct keeper *k, struct missing *all)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < k->table.used_max; i++) {
+		for (int stream = 0; k->slots[i].keeper && stream < 3; stream++) {
+			uint32_t inode = k->table.records[i].pipes[stream];
+			int *place = place_of(&k->slots[i], stream);
+
+			if (inode && *place < 0)
+				all[n++] = (struct missing){ inode, place };
+		}
+	}
+	qsort(all, n, sizeof *all, by_inode);
+	return n;
+}
+
+static void take_missing_pipe(const struct missing *all, size_t n, pid_t pid, const char *link)
+{
+	struct missing key = { 0 };
+	const struct missing *m;
+	int fd;
+
+	if (sscanf(link, "pipe:[%u]", &key.inode) != 1)
+		return;
+	m = bsearch(&key, all, n, sizeof *all, by_inode);
+	fd = m && *m->place < 0 ? open_pipe_of(pid, m->inode) : -ENOENT;
+	if (fd >= 0)
+		*m->place = fd;
+}
+
+static void look_for_pipes_in(const struct missing *all, size_t n_all, pid_t pid)
 {
 	char path[64], link[64];
 	struct dirent *e;
@@ -169,7 +192,7 @@ static void look_for_pipes_in(struct keeper *k, pid_t pid)
 		ssize_t n = readlinkat(dirfd(dir), e->d_name, link, sizeof link - 1);
 
 		link[n > 0 ? n : 0] = '\0';
-		take_missing_pipe(k, pid, link);
+		take_missing_pipe(all, n_all, pid, link);
 	}
 	if (dir)
 		closedir(dir);
@@ -177,14 +200,17 @@ static void look_for_pipes_in(struct keeper *k, pid_t pid)
 
 void pipes_look_for_missing(struct keeper *k)
 {
-	DIR *proc = is_pipe_missing(k) ? opendir("/proc") : NULL;
+	auto_free struct missing *all =
+		is_pipe_missing(k) ? calloc(3 * (size_t)k->table.used_max, sizeof *all) : NULL;
+	size_t n = all ? find_missing(k, all) : 0;
+	DIR *proc = n ? opendir("/proc") : NULL;
 	struct dirent *e;
 
 	while (proc && (e = readdir(proc))) {
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
 
 		if (pid > 1 && pid != getpid())
-			look_for_pipes_in(k, pid);
+			look_for_pipes_in(all, n, pid);
 	}
 	if (proc)
 		closedir(proc);
