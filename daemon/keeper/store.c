@@ -140,6 +140,8 @@ int store_take_rest(uint64_t *ret_incarnation)
 	char name[TABLE_NAME_BYTES];
 	struct given *g = rest(name);
 
+	if (!g)
+		return -1;
 	*ret_incarnation = g->incarnation;
 	notify_remove(g->fdname); /* it gets another name */
 	return take(g);

@@ -23,7 +23,7 @@ int store_take(struct keeper *k, uint32_t slot, uint64_t incarnation);
 
 /* Whether there is one that nobody has taken, and whose it is by its name in the store. */
 bool store_has_rest(char name[TABLE_NAME_BYTES]);
-int store_take_rest(uint64_t *ret_incarnation); /* that one; the caller's */
+int store_take_rest(uint64_t *ret_incarnation); /* that one, or -1; the caller's */
 
 /* Let go of what nobody has taken. */
 void store_forget_rest(void);
