@@ -333,6 +333,7 @@ static void on_report(struct ev_loop *loop, ev_io *w, int revents)
 	uint32_t slot = r->slot;
 	struct spawn_fail fail;
 	ssize_t n = read(w->fd, &fail, sizeof fail);
+	pid_t pid;
 
 	(void)revents;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -347,7 +348,9 @@ static void on_report(struct ev_loop *loop, ev_io *w, int revents)
 		reap_slot(k, slot); /* it may have ended while it was SPAWNING */
 		return;
 	}
-	waitpid(table_facts(&k->table, slot)->pid, NULL, 0); /* it exits right after the report */
+	pid = table_facts(&k->table, slot)->pid;
+	kill(pid, SIGKILL); /* it exits right after the report, unless its user has stopped it */
+	waitpid(pid, NULL, 0);
 	slot_failed(k, slot, fail.step, fail.err);
 }
 

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -1078,6 +1079,60 @@ static void what_cannot_be_closed_stops_nobody(void **state)
 	fixture_reap_all_but(f, 0);
 }
 
+/* ---- a child of another user that its user has stopped ---------------------------------------------- */
+
+static pid_t traced_child(pid_t keeper)
+{
+	unsigned long pid = 0;
+	int status;
+
+	assert_int_equal(waitpid(keeper, &status, __WALL), keeper);
+	assert_int_equal(status >> 8, SIGTRAP | PTRACE_EVENT_FORK << 8);
+	assert_return_code(ptrace(PTRACE_GETEVENTMSG, keeper, NULL, &pid), errno);
+	assert_return_code(ptrace(PTRACE_DETACH, keeper, NULL, NULL), errno);
+	return (pid_t)pid;
+}
+
+/* Let it go on until it has said what failed, and leave it stopped there: it exits no more. The keeper may
+ * be quicker, and have killed it. */
+static void stop_after_report(pid_t child)
+{
+	struct __ptrace_syscall_info info = { .op = PTRACE_SYSCALL_INFO_NONE };
+	uint64_t call = 0;
+	int status;
+
+	while (info.op != PTRACE_SYSCALL_INFO_EXIT || call != SYS_write) {
+		(void)ptrace(PTRACE_SYSCALL, child, NULL, NULL); /* stopped, it goes on */
+		assert_int_equal(waitpid(child, &status, __WALL), child);
+		if (!WIFSTOPPED(status))
+			return;
+		(void)ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof info, &info);
+		if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
+			call = info.entry.nr;
+	}
+	(void)ptrace(PTRACE_DETACH, child, NULL, SIGSTOP);
+}
+
+static void who_stops_a_child_of_his_that_has_failed_holds_up_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct run start = { .uid = OTHER_NOBODY, .directory = "/" };
+
+	other_publish(f);
+	fixture_up(f, MAY_RUN);
+	start.argv = (const char *const[]){
+		fixture_path(f, "fosterctl"), "start", "job", "--", "/no/such", NULL
+	};
+	assert_return_code(
+		ptrace(PTRACE_SEIZE, f->fosterd, NULL, PTRACE_O_TRACEFORK | PTRACE_O_TRACESYSGOOD),
+		errno);
+	assert_int_equal(run_start(&start), 0);
+	stop_after_report(traced_child(f->fosterd));
+	expect_refused(fixture_finish(f, &start), "/no/such: No such file or directory");
+	fixture_ctl_is(f, 0, NULL, "", "start", "mine", "--", "true");
+	fixture_down(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1104,6 +1159,7 @@ int main(void)
 		fixture_test(other_users_get_none_of_fosterds_capabilities),
 		fixture_test(a_connection_that_lingers_stops_nobody),
 		fixture_test(what_cannot_be_closed_stops_nobody),
+		fixture_test(who_stops_a_child_of_his_that_has_failed_holds_up_nobody),
 	};
 
 	return fixture_run(tests);
