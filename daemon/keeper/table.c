@@ -67,7 +67,7 @@ int table_create(struct table *t, int directory_fd, const char *name)
 	r = make_room_for(&made, 0);
 	if (r == 0)
 		r = map_file(&made, fd);
-	if (r < 0)
+	if (!made.header)
 		return r;
 	take_fd(fd);
 	*made.header = (struct table_header){
