@@ -264,15 +264,28 @@ static void await_leave(int channel)
 	close(channel);
 }
 
+/* A large plan lies where nothing can be written, and a program may write to its arguments. */
+static bool make_own(char **strings)
+{
+	for (; *strings; strings++)
+		if (!(*strings = strdup(*strings)))
+			return false;
+	return true;
+}
+
 _Noreturn static void run_entry(const struct plan *p, int channel)
 {
+	char *name = strdup(p->entry);
 	entry_main *entry;
 	const char *why;
 
+	if (!name || !make_own(p->argv))
+		give_up(channel, LINK_STEP_ENTRY, ENOMEM, "");
 	environ = p->envp;
-	why = entry_find((char *)p->entry, &entry);
+	why = entry_find(name, &entry);
 	if (why)
 		give_up(channel, LINK_STEP_ENTRY, 0, why);
+	free(name);
 	await_leave(channel);
 	exit(entry((int)p->spawn->n_argv, p->argv));
 }

@@ -652,6 +652,25 @@ static void a_native_entry_runs_in_a_copy_of_the_preloaded_object(void **state)
 	rig_end(r);
 }
 
+/* However its plan came. */
+static void the_arguments_of_a_native_entry_are_its_own_to_write_to(void **state)
+{
+	struct rig *r = rig_begin(RIG_NATIVE);
+	static char large[30000] = "LARGE=";
+	char entry[4300];
+	const char *const argv[] = { "name", "40", NULL }, *const env[] = { large, NULL };
+	struct rig_plan p = { .slot = 1, .entry = entry, .argv = argv };
+
+	(void)state;
+	(void)snprintf(entry, sizeof entry, "%s:renamed", shared(r, "entry.so"));
+	assert_int_equal(WEXITSTATUS(rig_wait(r, rig_start(r, &p))), 52);
+	memset(large + 6, 'x', sizeof large - 7);
+	p.slot = 2;
+	p.env = env;
+	assert_int_equal(WEXITSTATUS(rig_wait(r, rig_start(r, &p))), 52);
+	rig_end(r);
+}
+
 static void a_native_entry_has_what_was_promised_and_nothing_else(void **state)
 {
 	struct rig *r = rig_begin(RIG_NATIVE);
@@ -1162,6 +1181,7 @@ int main(void)
 		ALL(a_terminated_server_ends_by_the_signal_and_leaves_nothing),
 		OWN(a_native_daemon_dies_with_the_keeper),
 		OWN(a_native_entry_runs_in_a_copy_of_the_preloaded_object),
+		OWN(the_arguments_of_a_native_entry_are_its_own_to_write_to),
 		OWN(a_native_entry_has_what_was_promised_and_nothing_else),
 		OWN(handlers_of_pthread_atfork_are_called),
 		OWN(a_native_entry_that_is_not_there_is_told),

@@ -15,6 +15,15 @@ __attribute__((constructor)) static void note_loader(void)
 }
 
 int entered(int argc, char **argv);
+int renamed(int argc, char **argv);
+
+/* Writes to its arguments, as programs do that want to be seen by another name. */
+int renamed(int argc, char **argv)
+{
+	argv[0][0] = 'N';
+	argv[1][0]++;
+	return atoi(argv[1]) + argc;
+}
 
 int entered(int argc, char **argv)
 {
