@@ -160,6 +160,7 @@ int outlet_put(struct outlet *o, const char *data, size_t len, struct stream *ow
 		return r;
 	if (keep_rest(o, data + done, len - done, owner, owed) < 0)
 		return -ENOMEM;
+	o->begun = done > 0;
 	if (r == -EBUSY)
 		outlet_wake(o);
 	return r;
@@ -185,6 +186,7 @@ int outlet_resume(struct outlet *o)
 	}
 	memmove(o->rest, o->rest + done, o->rest_len - done);
 	o->rest_len -= done;
+	o->begun |= done > 0;
 	if (r == -EBUSY)
 		outlet_wake(o);
 	else

@@ -43,6 +43,7 @@ struct outlet {
 	bool held, doomed; /* see outlet_hold() */
 	char *rest; /* owned; NULL: nothing is held up */
 	size_t rest_len;
+	bool begun; /* what was before rest is out */
 	struct stream *owner; /* of rest */
 	size_t owed; /* bytes that the owner takes from its pipe once rest is out */
 	struct stream_list waiters; /* first come, first served */

@@ -52,6 +52,21 @@ struct outlet *stream_outlet(struct logger *l, const struct stream *s)
 	return l->outlets[s->kind == LINK_LOG_STDERR ? 1 : 0];
 }
 
+/* A rest of ours is held up. It has to go out before anything else, also when who had printed it has read it
+ * back: his end of the pipe can be read, too. */
+static bool owes(struct logger *l, const struct stream *s)
+{
+	const struct outlet *o = stream_outlet(l, s);
+
+	return o && o->owner == s;
+}
+
+static void abandon_rest(struct logger *l, const struct stream *s)
+{
+	if (owes(l, s))
+		outlet_abandon(stream_outlet(l, s));
+}
+
 /* ---- making and changing ------------------------------------------------------------------- */
 
 /* "name\0prefix\0", or NULL. Without a name the file's own serves. */
@@ -73,11 +88,8 @@ static char *join_text(const struct stream_settings *set)
 /* What it was writing where it wrote before is still in its pipe. */
 static void leave_target(struct logger *l, struct stream *s)
 {
-	struct outlet *o = stream_outlet(l, s);
-
 	stream_wait_no_more(s);
-	if (o && o->owner == s)
-		outlet_abandon(o);
+	abandon_rest(l, s);
 	logfile_put(&l->files, s->file);
 }
 
@@ -251,12 +263,9 @@ static void release_outlet(struct logger *l, struct stream *s)
 
 static void not_written(struct logger *l, struct stream *s, int err, size_t max)
 {
-	struct outlet *o = stream_outlet(l, s);
-
 	failed(s, err);
 	if (s->drop) {
-		if (o && o->owner == s)
-			outlet_abandon(o);
+		abandon_rest(l, s);
 		throw_away(l, s, max);
 	}
 	release_outlet(l, s);
@@ -342,7 +351,7 @@ void stream_drive(struct logger *l, struct stream *s)
 			stream_watch(l, s, STREAM_LEVEL);
 			more = false;
 		} else {
-			n = max ? stream_take(l, s, max) : 0;
+			n = max || owes(l, s) ? stream_take(l, s, max) : 0;
 			more = after_taking(l, s, n, max);
 		}
 		taken += n > 0 ? (size_t)n : 0;
@@ -366,25 +375,21 @@ void stream_end(struct logger *l, struct stream *s)
 
 void stream_leave(struct logger *l, struct stream *s)
 {
-	struct outlet *o = stream_outlet(l, s);
-
-	if (!o || o->owner != s) {
+	if (!owes(l, s) || !stream_outlet(l, s)->begun) {
+		abandon_rest(l, s);
 		stream_free(l, s);
 		return;
 	}
 	s->ending = true;
-	s->left = (uint32_t)o->owed;
+	s->left = (uint32_t)stream_outlet(l, s)->owed;
 }
 
 void stream_abandon(struct logger *l, struct stream *s)
 {
-	struct outlet *o = stream_outlet(l, s);
-
 	if (s->left)
 		log_warning(stream_name(s), "%s: %u bytes could not be written to %s",
 			    stream_which(s), (unsigned)s->left, stream_target(s));
-	if (o && o->owner == s)
-		outlet_abandon(o);
+	abandon_rest(l, s);
 	stream_free(l, s);
 }
 

@@ -688,19 +688,49 @@ static void a_line_on_stdout_is_ended_before_a_successor_goes_on(void **state)
 	write_numbered(p.in, 0, 3, 6000); /* more than there is room for */
 	assert_int_equal(poll(&begun, 1, RIG_DEADLINE_MS), 1);
 	dismiss(r);
+	assert_int_equal(read(out[0], line, 4096), 4096); /* at once: it does not wait for ever */
+	rig_read_line(out[0], line + 4096, sizeof line - 4096);
+	rig_finish(r);
+	assert_int_equal(rig_said(r, "could not be written"), 0);
+	rig_start(r);
+	rig_send_log(r, 1, p.both, &log, "", "a ", "a");
 	for (int i = 0; i < 3; i++) {
-		rig_read_line(out[0], line, sizeof line);
+		if (i > 0) /* which the first logger had not begun */
+			rig_read_line(out[0], line, sizeof line);
 		assert_int_equal(strlen(line), 2 + 6000);
 		assert_int_equal(atoi(line + 2), i);
-		if (i > 0) /* which the first logger had not begun */
-			continue;
-		rig_finish(r);
-		assert_int_equal(rig_said(r, "could not be written"), 0);
-		rig_start(r);
-		rig_send_log(r, 1, p.both, &log, "", "a ", "a");
 	}
 	close(out[0]);
 	rig_pipe_done(&p);
+}
+
+/* Its end of the pipe can be read, too. */
+static void a_process_that_takes_back_what_it_printed_harms_nobody(void **state)
+{
+	int out[2];
+	char line[8192];
+	struct link_log log = { .stream = 1, .kind = LINK_LOG_STDOUT };
+	struct rig_pipe a = rig_pipe(), b = rig_pipe();
+
+	assert_return_code(pipe2(out, O_CLOEXEC), errno);
+	assert_return_code(fcntl(out[1], F_SETPIPE_SZ, 4096), errno);
+	struct rig *r = rig_begin(state, out[1], -1);
+	struct pollfd begun = { .fd = out[0], .events = POLLIN };
+	rig_send_log(r, 1, a.both, &log, "", "", "a");
+	write_numbered(a.in, 0, 1, 6000); /* more than there is room for */
+	assert_int_equal(poll(&begun, 1, RIG_DEADLINE_MS), 1);
+	rig_sync(r);
+	assert_int_equal(read(a.both, line, sizeof line), 6001);
+	rig_send(r, LINK_UNLOG, 1, 1);
+	rig_send_log(r, 2, b.both, &log, "", "", "b");
+	rig_write(b.in, "b goes on\n");
+	do
+		rig_read_line(out[0], line, sizeof line);
+	while (!strstr(line, "b goes on"));
+	rig_finish(r);
+	close(out[0]);
+	rig_pipe_done(&a);
+	rig_pipe_done(&b);
 }
 
 static void a_stdout_whose_reader_went_does_not_hold_up_who_prints(void **state)
@@ -989,6 +1019,7 @@ int main(void)
 		WITH_RIG(the_end_does_not_wait_for_a_stdout_that_nobody_reads),
 		WITH_RIG(what_the_end_cannot_wait_for_is_said_before_the_keeper_loses_patience),
 		WITH_RIG(a_line_on_stdout_is_ended_before_a_successor_goes_on),
+		WITH_RIG(a_process_that_takes_back_what_it_printed_harms_nobody),
 		WITH_RIG(a_stdout_whose_reader_went_does_not_hold_up_who_prints),
 		WITH_RIG(a_socket_serves_as_stdout),
 		WITH_RIG(a_path_may_name_a_fifo),
