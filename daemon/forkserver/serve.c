@@ -277,12 +277,11 @@ _Noreturn static void run_entry(const struct plan *p, int channel)
 {
 	char *name = strdup(p->entry);
 	entry_main *entry;
-	const char *why;
+	const char *why = "Cannot allocate memory";
 
-	if (!name || !make_own(p->argv))
-		give_up(channel, LINK_STEP_ENTRY, ENOMEM, "");
 	environ = p->envp;
-	why = entry_find(name, &entry);
+	if (name && make_own(p->argv))
+		why = entry_find(name, &entry);
 	if (why)
 		give_up(channel, LINK_STEP_ENTRY, 0, why);
 	free(name);
