@@ -19,6 +19,7 @@
  * its FOSTER_INSTANCE (everybody.h).
  *
  * Source: proc(5) (/proc/PID/task/TID/children), prctl(2) PR_SET_CHILD_SUBREAPER, pidfd_open(2). */
+#include <errno.h>
 #include <signal.h>
 
 #include "daemon/base/fd.h"
@@ -38,25 +39,43 @@
 #define LAST_LOOKS 50
 #define LAST_LOOKS_EVERY_US 10000
 
-/* Call on_child for each child of pid, as listed at this moment. */
-static void for_children(pid_t pid, void (*on_child)(void *data, pid_t child), void *data)
+/* The next PID of a list, after *at; 0: there is none. */
+static pid_t next_listed(char **at)
+{
+	char *end;
+	pid_t pid = (pid_t)strtol(*at, &end, 10);
+
+	*at = end;
+	return pid;
+}
+
+/* The kernel finds its place in a list by its last child, or, when that was reaped, by counting: it then passes
+ * over others, who live. (fs/proc/array.c: get_children_proc()) */
+static bool is_whole(char *list)
+{
+	pid_t pid;
+
+	while ((pid = next_listed(&list)))
+		if (kill(pid, 0) < 0 && errno == ESRCH)
+			return false;
+	return true;
+}
+
+/* Call on_child for each child of pid, as listed at this moment. Returns false when there may be more. */
+static bool for_children(pid_t pid, void (*on_child)(void *data, pid_t child), void *data)
 {
 	auto_buf struct buf text = { 0 };
-	char path[64];
-	char *at, *end;
+	char path[64], *at;
+	bool whole;
 
 	snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
 	if (fd_read_path(path, &text, SIZE_MAX) < 0 || !text.data)
-		return;
-	for (at = text.data; *at; at = end) {
-		pid_t child = (pid_t)strtol(at, &end, 10);
-
-		if (end == at)
-			break;
-		on_child(data, child);
-		while (*end == ' ')
-			end++;
-	}
+		return true;
+	whole = is_whole(text.data);
+	at = text.data;
+	while ((pid = next_listed(&at)))
+		on_child(data, pid);
+	return whole;
 }
 
 /* ---- killing a subtree: stopped first, so that it cannot grow away from us ------------------------- */
@@ -74,7 +93,7 @@ static void kill_subtree(void *data, pid_t pid)
 		return;
 	t->depth++;
 	everybody_kill(pid, &f);
-	for_children(pid, kill_subtree, t);
+	(void)for_children(pid, kill_subtree, t); /* who was passed over is an orphan then */
 	t->depth--;
 }
 
@@ -235,14 +254,15 @@ static void look_for_orphans(struct supervisor *s)
 {
 	struct look before, l = { .s = s };
 	int looks = 0;
+	bool whole;
 
 	mark_known(s, pidset_add);
 	do {
 		kill_groups(s);
 		before = l;
 		l = (struct look){ .s = s };
-		for_children(s->keeper.keeper_pid, look_at_orphan, &l);
-	} while (!l.found && l.dead != before.dead && ++looks < LOOKS_MAX);
+		whole = for_children(s->keeper.keeper_pid, look_at_orphan, &l);
+	} while (!l.found && (!whole || l.dead != before.dead) && ++looks < LOOKS_MAX);
 	mark_known(s, pidset_remove);
 	if (is_adopted_among(s))
 		everybody_look(look_at_one, &l);
