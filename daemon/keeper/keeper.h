@@ -260,6 +260,7 @@ void server_free(struct keeper *k, uint32_t slot); /* its forkserver has ended *
 int server_spawn(struct keeper *k, uint32_t slot, const struct link_message *m,
 		 const struct link_spawn *plan, const int *fds, unsigned n_fds);
 void server_expect_end(struct keeper *k, uint32_t slot); /* of a child of its own */
+int server_give_up(struct keeper *k, uint32_t slot); /* its plan; 0 or -ESRCH */
 void server_reap(struct keeper *k, uint32_t slot, uint64_t incarnation);
 
 /* upgrade.c: another program takes our place, see there. path "": the one that is installed */

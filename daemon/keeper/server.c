@@ -5,7 +5,8 @@
  * yet. A reply that is none fails what was asked: nothing waits for another.
  *
  * Once its preload is done, an answer is due to each plan, and of each child of its own whose end is seen
- * the status. One that is silent for a watchdog interval hangs, and is killed. */
+ * the status. One that is silent for a watchdog interval hangs, and is killed; so is one that does not speak
+ * as it should, and one that has not answered when its plan is given up. */
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -242,6 +243,12 @@ static void on_message(void *data, const struct link_message *m)
 	}
 }
 
+static void end_server(const struct server *s)
+{
+	(void)syscall(SYS_pidfd_send_signal, s->keeper->slots[s->slot].on_pidfd.fd, SIGKILL, NULL,
+		      0);
+}
+
 static void listen_to(struct server *s)
 {
 	int r;
@@ -251,9 +258,11 @@ static void listen_to(struct server *s)
 	while (r == 1);
 	if (r != -EAGAIN) /* its end, if this is it, is seen by its pidfd */
 		ev_io_stop(s->keeper->loop, &s->on_readable);
-	if (r == -EPROTO || r == -EPROTONOSUPPORT)
-		log_error(table_name(&s->keeper->table, s->slot), "does not speak version %d",
-			  LINK_VERSION);
+	if (r != -EPROTO && r != -EPROTONOSUPPORT)
+		return;
+	log_error(table_name(&s->keeper->table, s->slot), "does not speak version %d, killing it",
+		  LINK_VERSION);
+	end_server(s);
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
@@ -276,7 +285,7 @@ static void on_watch(struct ev_loop *loop, ev_timer *w, int revents)
 		return;
 	log_error(table_name(&k->table, s->slot), "has not answered for %u ms, killing it",
 		  k->watchdog_ms);
-	(void)syscall(SYS_pidfd_send_signal, k->slots[s->slot].on_pidfd.fd, SIGKILL, NULL, 0);
+	end_server(s);
 }
 
 static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
@@ -371,6 +380,18 @@ void server_expect_end(struct keeper *k, uint32_t slot)
 		return;
 	slot_watch(k, slot, false);
 	expect(k->slots[table_facts(&k->table, slot)->server].server);
+}
+
+int server_give_up(struct keeper *k, uint32_t slot)
+{
+	uint32_t server = table_facts(&k->table, slot)->server;
+
+	if (server >= TABLE_SLOTS || !k->slots[server].server)
+		return -ESRCH;
+	log_error(table_name(&k->table, server), "has not made %s in time, killing it",
+		  table_name(&k->table, slot));
+	end_server(k->slots[server].server);
+	return 0;
 }
 
 void server_reap(struct keeper *k, uint32_t slot, uint64_t incarnation)

@@ -309,10 +309,12 @@ static int send_signal(const struct slot *s, const struct link_slot *f, const st
 void slot_signal(struct keeper *k, uint32_t slot, uint64_t incarnation, const struct link_signal *s)
 {
 	const struct link_slot *f = table_facts(&k->table, slot);
-	int r = incarnation == table_incarnation(&k->table, slot)
-			? send_signal(&k->slots[slot], f, s)
-			: -ESRCH;
+	int r = -ESRCH;
 
+	if (incarnation == table_incarnation(&k->table, slot))
+		r = f->state == LINK_SLOT_SPAWNING && s->number == SIGKILL
+			    ? server_give_up(k, slot)
+			    : send_signal(&k->slots[slot], f, s);
 	if (r < 0)
 		refuse(k, slot, incarnation, LINK_SIGNAL, -r);
 }

@@ -1,4 +1,6 @@
 /* process_event.c - the queue of events, one event, enter */
+#include <signal.h>
+
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
@@ -23,6 +25,8 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		process_post(p, PROCESS_EV_START);
 		break;
 	case PROCESS_STOPPING:
+		if (!p->executed) /* its forkserver had all the time to answer */
+			process_send_signal(p, SIGKILL, LINK_SCOPE_PROCESS);
 		process_post(p, PROCESS_EV_TIMEOUT);
 		break;
 	default:

@@ -183,6 +183,35 @@ static void one_may_take_its_time_to_load(void **state)
 	assert_lacks(fixture_file(f, "log"), "has not answered");
 }
 
+/* One that is asked and says nothing at all, and one that says something else. */
+static void refuse_to_serve(struct fixture *f, const char *program, const char *words)
+{
+	struct run start = { 0 };
+
+	fixture_up(f, fixture_format(f,
+				     "[forkserver:fs]\ncommand = perl -e '%s; sleep 1000'\n"
+				     "[program:a]\nautostart = false\nstopwaitsecs = 0.2\n"
+				     "restart_delay = 1000\n" MADE "hold\n",
+				     program));
+	fixture_ctl_start(f, &start, "start", "a");
+	fixture_expect(f, "a", "STARTING");
+	fixture_ctl_is(f, 0, NULL, "", "stop", "a");
+	fixture_check(f, fixture_finish(f, &start), 1, "", NULL);
+	fixture_until_logged(f, words);
+	fixture_down(f);
+}
+
+static void who_waits_for_a_forkserver_that_says_nothing_can_be_stopped(void **state)
+{
+	refuse_to_serve(*state, "1", "forkserver fs: has not made a in time, killing it");
+}
+
+static void one_that_speaks_another_language_is_killed(void **state)
+{
+	refuse_to_serve(*state, "open $o, q(>&=3); syswrite $o, q(hello)",
+			"forkserver fs: does not speak version 1, killing it");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +224,8 @@ int main(void)
 		fixture_test(so_is_one_of_another_making),
 		fixture_test(one_that_hangs_and_has_a_status_to_tell_is_replaced),
 		fixture_test(one_may_take_its_time_to_load),
+		fixture_test(who_waits_for_a_forkserver_that_says_nothing_can_be_stopped),
+		fixture_test(one_that_speaks_another_language_is_killed),
 	};
 
 	return fixture_run(tests);
