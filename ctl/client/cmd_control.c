@@ -1,11 +1,12 @@
 /* Requests about processes that exist: start, stop, terminate, kill, restart, signal, forget.
  *
- * Each is one call that answers with an outcome for each process. restart and signal first ask which
- * incarnations are meant, so that repeating them after a lost connection hits nobody else. terminate
- * has no such safety: repeated, it would send a second signal. */
+ * Each is one call that answers with an outcome for each process. So that repeating them after a lost
+ * connection does nothing twice, start has an id, and restart and signal first ask which incarnations are
+ * meant. terminate has no such safety: repeated, it would send a second signal. */
 #include <string.h>
 
 #include "ctl/client/commands.h"
+#include "ctl/client/id.h"
 #include "ctl/client/options.h"
 #include "ctl/client/output.h"
 #include "daemon/base/mem.h"
@@ -15,16 +16,20 @@ static const struct action {
 	const char *verb, *method;
 	const char *done; /* what is said of a process that it was done to */
 	const char *nothing; /* an error that means that there was nothing to do; NULL: none */
-	bool targets; /* takes incarnations */
-	bool once;
+	enum {
+		PLAIN,
+		WITH_ID,
+		WITH_TARGETS,
+		ONCE
+	} kind;
 } actions[] = {
-	{ "start", "Start", "started", "AlreadyStarted", false, false },
-	{ "stop", "Stop", "stopped", "NotRunning", false, false },
-	{ "terminate", "Terminate", "terminating", "NotRunning", false, true },
-	{ "kill", "Kill", "killed", "NotRunning", false, false },
-	{ "restart", "Restart", "restarted", NULL, true, false },
-	{ "signal", "Signal", "signalled", NULL, true, false },
-	{ "forget", "Forget", "forgotten", NULL, false, false },
+	{ "start", "Start", "started", "AlreadyStarted", WITH_ID },
+	{ "stop", "Stop", "stopped", "NotRunning", PLAIN },
+	{ "terminate", "Terminate", "terminating", "NotRunning", ONCE },
+	{ "kill", "Kill", "killed", "NotRunning", PLAIN },
+	{ "restart", "Restart", "restarted", NULL, WITH_TARGETS },
+	{ "signal", "Signal", "signalled", NULL, WITH_TARGETS },
+	{ "forget", "Forget", "forgotten", NULL, PLAIN },
 };
 
 /* verb is one of them: main.c has looked. */
@@ -111,25 +116,36 @@ static json_t *resolve(struct ctl *ctl, json_t *names, int *status)
 	return NULL;
 }
 
+/* What the call carries; NULL after a failure. *status as resolve() does. */
+static json_t *parameters_of(struct ctl *ctl, const struct action *act, json_t *names, int *status)
+{
+	char id[ID_TEXT_BYTES];
+	json_t *targets;
+
+	switch (act->kind) {
+	case WITH_TARGETS:
+		targets = resolve(ctl, names, status);
+		return targets ? json_pack("{s:o}", "targets", targets) : NULL;
+	case WITH_ID:
+		*status = id_new(id) < 0 ? CTL_FAILED : CTL_OK;
+		return *status ? NULL : json_pack("{s:O,s:s}", "names", names, "id", id);
+	case PLAIN:
+	case ONCE:
+		break;
+	}
+	return json_pack("{s:O}", "names", names);
+}
+
 /* names and signal are borrowed. */
 static int perform(struct ctl *ctl, const struct action *act, json_t *names, const char *signal)
 {
-	struct request q = { .method = act->method, .once = act->once };
+	struct request q = { .method = act->method, .once = act->kind == ONCE };
 	struct reply reply;
 	int status = CTL_OK, r;
 
-	q.parameters = json_object();
-	if (act->targets) {
-		json_t *targets = resolve(ctl, names, &status);
-
-		if (!targets) {
-			json_decref(q.parameters);
-			return status;
-		}
-		json_object_set_new(q.parameters, "targets", targets);
-	} else {
-		json_object_set(q.parameters, "names", names);
-	}
+	q.parameters = parameters_of(ctl, act, names, &status);
+	if (!q.parameters)
+		return status;
 	if (signal)
 		json_object_set_new(q.parameters, "signal", json_string(signal));
 	r = ctl_ask(ctl, &q, NULL, &reply);

@@ -49,6 +49,9 @@ bool request_is_up(const struct supervisor *s, struct rpc_call *call);
 
 struct process_asker request_asker(struct rpc_call *call);
 
+/* An id that a client has chosen, as a number; never 0. */
+uint64_t request_id(const char *id);
+
 /* ---- methods ------------------------------------------------------------------------------- */
 
 typedef void front_method(void *data, struct rpc_call *call, json_t *parameters);

@@ -132,6 +132,7 @@ struct process {
 	uint64_t started_ns, stopped_ns; /* CLOCK_BOOTTIME; 0: never */
 	uint64_t changed_ns; /* the same, of its state */
 	uint64_t deadline_ns; /* when timer fires; 0: off */
+	uint64_t start_id; /* of the call that asked for its latest start; 0: it had none */
 	struct process_end end;
 	struct process_asker asker;
 	char *told_reason; /* a forkserver's words for a failure whose facts follow; owned; NULL */

@@ -33,7 +33,7 @@ struct note {
 	uint64_t window_ns, deadline_ns, started_ns, stopped_ns;
 	uint64_t instance, next_instance, session;
 	uint32_t utime_ms, stime_ms, maxrss_kb, due;
-	uint64_t changed_ns;
+	uint64_t changed_ns, start_id;
 };
 
 static_assert(sizeof(struct note) <= LINK_NOTE_BYTES, "a note fits its slot");
@@ -70,6 +70,7 @@ void process_note_write(const struct process *p, struct link_note *note)
 		.started_ns = p->started_ns,
 		.stopped_ns = p->stopped_ns,
 		.changed_ns = p->changed_ns,
+		.start_id = p->start_id,
 		.instance = p->instance,
 		.next_instance = p->next_instance,
 		.session = p->session ? session_id(p->session) : 0,
@@ -128,6 +129,7 @@ bool process_note_read(struct process *p, const struct link_note *note)
 	p->started_ns = n.started_ns;
 	p->stopped_ns = n.stopped_ns;
 	p->changed_ns = n.changed_ns;
+	p->start_id = n.start_id;
 	p->instance = n.instance;
 	p->next_instance = n.next_instance;
 	p->signal_due = n.due & NOTE_SIGNAL_DUE;

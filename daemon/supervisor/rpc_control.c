@@ -4,6 +4,7 @@
  * is any, to waiters.c. */
 #include <errno.h>
 
+#include "daemon/base/clock.h"
 #include "daemon/base/mem.h"
 #include "daemon/base/sig.h"
 #include "daemon/supervisor/access.h"
@@ -53,12 +54,17 @@ static bool may_control(const struct supervisor *s, struct rpc_call *call, struc
 
 /* ---- by name: start, stop, terminate, kill, forget ------------------------------------------ */
 
+struct asking {
+	struct process_asker who;
+	uint64_t start_id; /* the call's own; 0: it has none */
+};
+
 /* Returns false to be asked again once all others were: something may have changed by then. */
-typedef bool action(struct waiters *w, struct process *p, const struct process_asker *who);
+typedef bool action(struct waiters *w, struct process *p, const struct asking *by);
 
 /* Whoever has to wait for another of them is asked after it; -EHOSTDOWN is final when no other is left. */
 static void ask_all(struct waiters *w, const struct names *names, action *act,
-		    const struct process_asker *who)
+		    const struct asking *by)
 {
 	bool progress = true;
 
@@ -67,7 +73,7 @@ static void ask_all(struct waiters *w, const struct names *names, action *act,
 		for (size_t i = 0; i < names->n; i++) {
 			struct process *p = names->items[i].process;
 
-			if (p && act(w, p, who)) {
+			if (p && act(w, p, by)) {
 				names->items[i].process = NULL;
 				progress = true;
 			}
@@ -82,13 +88,15 @@ static void ask_all(struct waiters *w, const struct names *names, action *act,
 static void for_each_name(struct supervisor *s, struct rpc_call *call, json_t *parameters,
 			  enum waiters_goal goal, action *act)
 {
+	const char *id = NULL;
 	json_t *list = NULL;
-	const struct param table[] = { { "names", PARAM_STRINGS, PARAM_REQUIRED, &list } };
-	const struct process_asker who = request_asker(call);
+	const struct param table[] = { { "names", PARAM_STRINGS, PARAM_REQUIRED, &list },
+				       { "id", PARAM_STRING, PARAM_OPTIONAL, &id } };
+	struct asking by = { .who = request_asker(call) };
 	auto_names struct names names = { 0 };
 	struct waiters *w;
 
-	if (!params_read(call, parameters, table, ARRAY_SIZE(table)) ||
+	if (!params_read(call, parameters, table, goal == WAITERS_RUNNING ? 2 : 1) ||
 	    !request_names(s, call, list, &names))
 		return;
 	w = waiters_new(s, call, goal, names.n);
@@ -99,30 +107,70 @@ static void for_each_name(struct supervisor *s, struct rpc_call *call, json_t *p
 	for (size_t i = 0; i < names.n; i++)
 		if (!may_control(s, call, w, &names.items[i]))
 			names.items[i].process = NULL;
-	ask_all(w, &names, act, &who);
+	if (id)
+		by.start_id = request_id(id);
+	ask_all(w, &names, act, &by);
 	waiters_begin(w, false, -1);
 }
 
 /* It is wanted, and starts with its parent, which is on its way. */
-static void start_with_parent(struct waiters *w, struct process *p, const struct process_asker *who)
+static void start_with_parent(struct waiters *w, struct process *p, const struct asking *by)
 {
 	p->want_up = p->wait_parent = true;
-	p->asker = *who;
+	p->asker = by->who;
+	p->start_id = by->start_id;
 	process_send_note(p);
 	waiters_add(w, p, p->incarnation);
 }
 
-static bool start(struct waiters *w, struct process *p, const struct process_asker *who)
+/* The call is made again, because its answer was lost: it has begun what is there now. */
+static bool is_begun(const struct process *p, const struct asking *by)
+{
+	bool is_to_come = process_is_to_start(p) || p->wait_parent ||
+			  (p->state == PROCESS_STOPPING && p->want_up);
+
+	return by->start_id && by->start_id == p->start_id && !is_to_come;
+}
+
+static void settle_begun(struct waiters *w, struct process *p)
+{
+	bool was_up = p->state == PROCESS_EXITED && clock_seconds(p->started_ns, p->stopped_ns) >=
+							    p->def->program->restart.startsecs;
+
+	if (was_up)
+		waiters_settle(w, process_name(p), p, NULL, NULL);
+	else
+		waiters_add(w, p, p->incarnation - 1);
+}
+
+static int ask_start(struct process *p, const struct asking *by)
+{
+	uint64_t earlier = p->start_id;
+	int r;
+
+	p->start_id = by->start_id; /* the note that follows has it */
+	r = process_ask_start(p, &by->who);
+	if (r < 0)
+		p->start_id = earlier;
+	return r;
+}
+
+static bool start(struct waiters *w, struct process *p, const struct asking *by)
 {
 	uint64_t before = p->incarnation;
-	int r = process_ask_start(p, who);
+	int r;
 
+	if (is_begun(p, by)) {
+		settle_begun(w, p);
+		return true;
+	}
+	r = ask_start(p, by);
 	if (r == -EHOSTDOWN && !waiters_parent_comes(p))
 		return false;
 	if (r == 0)
 		waiters_add(w, p, before);
 	else if (r == -EHOSTDOWN)
-		start_with_parent(w, p, who);
+		start_with_parent(w, p, by);
 	else if (r == -EALREADY && p->state == PROCESS_STARTING)
 		waiters_add(w, p, before - 1);
 	else if (r == -EALREADY)
@@ -142,25 +190,25 @@ static void wait_down(struct waiters *w, struct process *p, uint64_t before, int
 		settle_refused(w, p, r);
 }
 
-static bool stop(struct waiters *w, struct process *p, const struct process_asker *who)
+static bool stop(struct waiters *w, struct process *p, const struct asking *by)
 {
 	uint64_t before = p->incarnation;
 
-	wait_down(w, p, before, process_ask_stop(p, who));
+	wait_down(w, p, before, process_ask_stop(p, &by->who));
 	return true;
 }
 
-static bool kill_it(struct waiters *w, struct process *p, const struct process_asker *who)
+static bool kill_it(struct waiters *w, struct process *p, const struct asking *by)
 {
 	uint64_t before = p->incarnation;
 
-	wait_down(w, p, before, process_ask_kill(p, who));
+	wait_down(w, p, before, process_ask_kill(p, &by->who));
 	return true;
 }
 
-static bool terminate(struct waiters *w, struct process *p, const struct process_asker *who)
+static bool terminate(struct waiters *w, struct process *p, const struct asking *by)
 {
-	int r = process_ask_terminate(p, who);
+	int r = process_ask_terminate(p, &by->who);
 
 	if (r == 0)
 		waiters_settle(w, process_name(p), p, NULL, NULL);
@@ -169,11 +217,11 @@ static bool terminate(struct waiters *w, struct process *p, const struct process
 	return true;
 }
 
-static bool forget(struct waiters *w, struct process *p, const struct process_asker *who)
+static bool forget(struct waiters *w, struct process *p, const struct asking *by)
 {
 	char name[CONF_NAME_MAX + 1];
 
-	(void)who;
+	(void)by;
 	if (p->origin != PROCESS_CLIENT) {
 		waiters_settle(w, process_name(p), p, "Failed", "it is configured in a file");
 		return true;

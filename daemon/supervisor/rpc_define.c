@@ -55,17 +55,6 @@ static void defining_done(struct defining *d)
 
 /* ---- the same call again --------------------------------------------------------------------- */
 
-/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/. Ids are random, and compared within what one
- * user defined. */
-static uint64_t hash(const char *id)
-{
-	uint64_t h = 0xcbf29ce484222325ULL;
-
-	for (; *id; id++)
-		h = (h ^ (unsigned char)*id) * 0x100000001b3ULL;
-	return h ? h : 1;
-}
-
 static struct process *find_repeated(const struct defining *d)
 {
 	struct process *p;
@@ -456,7 +445,7 @@ static void define_by_known_caller(void *data, struct rpc_call *call, json_t *pa
 	if (!request_is_up(d.s, call) || !definition_read(call, parameters, &d.params))
 		return;
 	d.privileged = access_global(d.s, d.peer) & CONF_ADMIN;
-	d.request_id = hash(d.params.id);
+	d.request_id = request_id(d.params.id);
 	d.pidfd = rpc_peer_open(call);
 	take_descriptors(&d);
 	define(&d);

@@ -58,3 +58,14 @@ struct process_asker request_asker(struct rpc_call *call)
 
 	return (struct process_asker){ .kind = ASKED_CLIENT, .uid = peer->uid, .pid = peer->pid };
 }
+
+/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/. Ids are random, and compared within what one
+ * user defined, or within one process. */
+uint64_t request_id(const char *id)
+{
+	uint64_t h = 0xcbf29ce484222325ULL;
+
+	for (; *id; id++)
+		h = (h ^ (unsigned char)*id) * 0x100000001b3ULL;
+	return h ? h : 1;
+}

@@ -92,6 +92,56 @@ static void what_is_defined_anew_is_what_runs(void **state)
 	fixture_down(f);
 }
 
+static void a_start_that_is_asked_again_has_begun_already(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+
+	fixture_up(f, "[program:x]\nautostart = false\nautorestart = false\nstartsecs = 0\n"
+		      "command = @child@ say @dir@/said ran exit 0\n");
+	for (int i = 0; i < 3;
+	     i++) { /* the second is the same call, of which the answer was lost */
+		json_t *outcome = json_array_get(
+			json_object_get(fixture_call(f, "Start", "{s:[s],s:s}", "names", "x", "id",
+						     i < 2 ? "one" : "two"),
+					"outcomes"),
+			0);
+		pid_t supervisor = fixture_supervisor(f);
+
+		assert_null(json_object_get(outcome, "error"));
+		fixture_ctl_is(f, 0, "", "", "wait", "x");
+		if (i != 1)
+			fixture_expect_line(f, said, "ran");
+		fixture_expect_silence(f, said);
+		fixture_kill(supervisor, SIGKILL);
+		fixture_new_supervisor(f, supervisor);
+	}
+	fixture_down(f);
+}
+
+static void a_job_that_is_started_while_the_supervisor_dies_runs_once(void **state)
+{
+	struct fixture *f = *state;
+	struct fifo *said = fixture_fifo(f, "said");
+
+	fixture_up(f, "[program:x]\nautostart = false\nautorestart = false\nstartsecs = 0\n"
+		      "command = @child@ say @dir@/said ran exit 0\n");
+	for (int i = 0; i < 2 * ROUNDS; i++) {
+		pid_t supervisor = find_supervisor(f, 0);
+		struct run start = { 0 };
+
+		fixture_ctl_start(f, &start, "start", "x");
+		usleep((useconds_t)(i * 7919 % DEFINE_US));
+		fixture_kill(supervisor, SIGKILL);
+		fixture_check(f, fixture_finish(f, &start), 0, "x: started\n", "");
+		fixture_ctl_is(f, 0, "", "", "wait", "x");
+		fixture_expect_line(f, said, "ran");
+		fixture_expect_silence(f, said);
+	}
+	fixture_reconnect(f);
+	fixture_down(f);
+}
+
 static void what_was_forgotten_leaves_no_file(void **state)
 {
 	struct fixture *f = *state;
@@ -115,6 +165,8 @@ int main(void)
 		fixture_test(who_was_told_that_it_is_done_finds_it_done),
 		fixture_test(a_successor_may_die_before_it_has_taken_over),
 		fixture_test(what_is_defined_anew_is_what_runs),
+		fixture_test(a_start_that_is_asked_again_has_begun_already),
+		fixture_test(a_job_that_is_started_while_the_supervisor_dies_runs_once),
 		fixture_test(what_was_forgotten_leaves_no_file),
 	};
 

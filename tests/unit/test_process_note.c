@@ -37,6 +37,7 @@ static void fill(struct process *p)
 	p->started_ns = 14;
 	p->stopped_ns = 15;
 	p->changed_ns = 16;
+	p->start_id = 18;
 	p->instance = 17;
 }
 
@@ -81,6 +82,7 @@ static void assert_same(const struct process *a, const struct process *b)
 	assert_int_equal(a->started_ns, b->started_ns);
 	assert_int_equal(a->stopped_ns, b->stopped_ns);
 	assert_int_equal(a->changed_ns, b->changed_ns);
+	assert_int_equal(a->start_id, b->start_id);
 	assert_int_equal(a->instance, b->instance);
 	assert_int_equal(a->next_instance, b->next_instance);
 	assert_ptr_equal(a->session, b->session);
