@@ -2,7 +2,7 @@
  *
  * Each is one call that answers with an outcome for each process. So that repeating them after a lost
  * connection does nothing twice, start has an id, and restart and signal first ask which incarnations are
- * meant. terminate has no such safety: repeated, it would send a second signal. */
+ * meant. terminate and forget are not repeated: a second signal would be sent, another process forgotten. */
 #include <string.h>
 
 #include "ctl/client/commands.h"
@@ -29,7 +29,7 @@ static const struct action {
 	{ "kill", "Kill", "killed", "NotRunning", PLAIN },
 	{ "restart", "Restart", "restarted", NULL, WITH_TARGETS },
 	{ "signal", "Signal", "signalled", NULL, WITH_TARGETS },
-	{ "forget", "Forget", "forgotten", NULL, PLAIN },
+	{ "forget", "Forget", "forgotten", NULL, ONCE },
 };
 
 /* verb is one of them: main.c has looked. */
