@@ -101,10 +101,15 @@ struct supervisor {
 /* main.c's whole work after options were read. Returns the exit status. */
 int supervisor_run(const struct supervisor_options *options);
 
-/* ---- supervisor.c ------------------------------------------------------------------------------ */
+/* ---- leave.c ----------------------------------------------------------------------------------- */
 
 /* Begin to leave: stop daemon processes, then FINISH with this exit status. */
 void supervisor_leave(struct supervisor *s, int exit_status);
+
+/* Once a turn when leaving_due: somebody has gone. */
+void supervisor_leave_further(struct supervisor *s);
+
+/* ---- supervisor.c ------------------------------------------------------------------------------ */
 
 /* From the keeper: the end of the snapshot, a signal, its death. */
 void supervisor_welcome(struct supervisor *s);
