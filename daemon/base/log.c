@@ -163,12 +163,18 @@ static void gather(const char *line, size_t len)
 	state.n_gathered++;
 }
 
-/* Whatever a name or text brings along: one event is one line. */
+/* Whatever a name or text brings along: one event is one line, and no orders to a terminal (U+0080..9F are
+ * such, too). */
 static void make_one_line(char *text, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+	for (size_t i = 0; i < len; i++) {
+		const unsigned char *s = (const unsigned char *)text + i;
+
+		if (s[0] < ' ' || s[0] == 0x7f)
 			text[i] = ' ';
+		else if (s[0] == 0xc2 && i + 1 < len && s[1] >= 0x80 && s[1] < 0xa0)
+			text[i] = text[i + 1] = ' ';
+	}
 }
 
 static size_t least(size_t a, size_t b)

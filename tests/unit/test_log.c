@@ -272,7 +272,8 @@ static void say_with_control_characters(void)
 {
 	log_init(NULL);
 	log_info("web\nb", "one\ntwo\r\033[31mthree\177");
-	log_info("web", "after it");
+	log_info("web", "a \xc2\x9b"
+			"31m caf\xc3\xa9 \xe2\x82\xac");
 }
 
 static void what_a_text_brings_along_makes_no_second_line(void **state)
@@ -283,7 +284,7 @@ static void what_a_text_brings_along_makes_no_second_line(void **state)
 	assert_ptr_equal(strchr(s->writes[0], '\n'), s->writes[0] + strlen(s->writes[0]) - 1);
 	for (const char *c = s->writes[0]; c[1]; c++)
 		assert_in_range(*c, ' ', '~');
-	assert_string_equal(text_of(s->writes[1]), "web: after it\n");
+	assert_string_equal(text_of(s->writes[1]), "web: a   31m caf\xc3\xa9 \xe2\x82\xac\n");
 }
 
 static char huge[3 * PIPE_BUF];
