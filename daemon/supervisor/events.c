@@ -14,11 +14,16 @@
 #include "daemon/supervisor/params.h"
 #include "daemon/supervisor/view.h"
 
+/* Each event is compared with every name of every stream: of those of one user who is not admin, so many
+ * bytes, or he could keep us busy. */
+#define NAMES_BYTES_MAX ((size_t)8192)
+
 struct subscriber {
 	struct subscriber *next, *prev;
 	struct supervisor *supervisor;
 	struct rpc_call *call;
 	json_t *names; /* array of strings; NULL: all. Reference */
+	size_t names_bytes;
 };
 
 static void on_gone(void *data)
@@ -114,6 +119,30 @@ static void send_missed(struct subscriber *u, uint64_t after)
 	}
 }
 
+static size_t bytes_of(const json_t *names)
+{
+	const json_t *name;
+	size_t i, n = 0;
+
+	json_array_foreach(names, i, name) n += json_string_length(name);
+	return n;
+}
+
+static bool has_room(const struct supervisor *s, struct rpc_call *call, const json_t *names)
+{
+	const struct rpc_peer *peer = rpc_peer(call);
+	size_t bytes = bytes_of(names);
+
+	if (json_array_size(names) > NAMES_PATTERNS_MAX)
+		return false;
+	if (access_global(s, peer) & CONF_ADMIN)
+		return true;
+	for (const struct subscriber *u = s->subscribers; u; u = u->next)
+		if (rpc_peer(u->call)->uid == peer->uid)
+			bytes += u->names_bytes;
+	return bytes <= NAMES_BYTES_MAX;
+}
+
 void method_events(void *data, struct rpc_call *call, json_t *parameters)
 {
 	struct supervisor *s = data;
@@ -129,8 +158,8 @@ void method_events(void *data, struct rpc_call *call, json_t *parameters)
 		errors_expected_more(call);
 		return;
 	}
-	if (json_array_size(names) > NAMES_PATTERNS_MAX) {
-		errors_reply(call, "LimitReached", NULL, "too many names in one request");
+	if (!has_room(s, call, names)) {
+		errors_reply(call, "LimitReached", NULL, "too many names to watch");
 		return;
 	}
 	u = calloc(1, sizeof *u);
@@ -140,6 +169,7 @@ void method_events(void *data, struct rpc_call *call, json_t *parameters)
 	}
 	*u = (struct subscriber){ .next = s->subscribers, .supervisor = s, .call = call };
 	u->names = json_incref(names);
+	u->names_bytes = bytes_of(names);
 	if (u->next)
 		u->next->prev = u;
 	s->subscribers = u;

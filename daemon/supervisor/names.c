@@ -161,6 +161,8 @@ int names_resolve(const struct supervisor *s, const struct rpc_peer *peer, const
 
 	if (!seen)
 		return -ENOMEM;
+	if (json_array_size(names) > NAMES_MAX)
+		return -E2BIG;
 	if (!names)
 		scan(&q, NULL);
 	json_array_foreach(names, i, name)

@@ -17,7 +17,10 @@
 #include "daemon/supervisor/rpc.h"
 #include "daemon/supervisor/supervisor.h"
 
-/* NAMEs in one request that are not plain names; each is compared with every process. */
+/* NAMEs in one request: more than there can be processes. */
+#define NAMES_MAX 32768
+
+/* Those of them that are not plain names; each is compared with every process. */
 #define NAMES_PATTERNS_MAX 64
 
 /* What a match may cost at worst is the length of the pattern times that of the name; this is for all of
@@ -35,7 +38,8 @@ struct names {
 };
 
 /* What the n names, an array of strings, mean for the peer. names NULL: all that he sees. Returns 0;
- * -E2BIG when there are more than NAMES_PATTERNS_MAX patterns, or they are too long; or -ENOMEM. */
+ * -E2BIG when there are more than NAMES_MAX, or NAMES_PATTERNS_MAX patterns, or these are too long; or
+ * -ENOMEM. */
 int names_resolve(const struct supervisor *s, const struct rpc_peer *peer, const json_t *names,
 		  struct names *ret_names);
 void names_done(struct names *names);

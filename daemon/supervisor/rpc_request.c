@@ -28,7 +28,7 @@ bool request_names(const struct supervisor *s, struct rpc_call *call, const json
 
 	if (r == -E2BIG)
 		errors_reply(call, "LimitReached", NULL,
-			     "too many patterns in one request, or too long ones");
+			     "too many names in one request, or too long patterns");
 	else if (r < 0)
 		errors_errno(call, r);
 	return r == 0;

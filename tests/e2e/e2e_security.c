@@ -241,39 +241,73 @@ static void what_one_user_defines_has_an_end(void **state)
 	fixture_down(f);
 }
 
-/* A handler may keep what it was sent as long as its call: streams are many, and without end. */
-static void what_streams_keep_has_an_end(void **state)
+/* A handler may keep what it was sent as long as its call: calls that wait are many, and without end. */
+static void what_waiting_calls_keep_has_an_end(void **state)
 {
 	struct fixture *f = *state;
-	struct varlink streams[40];
-	auto_free char *name = calloc(1, (60 << 10) + 1);
-	json_t *names = json_array(), *reply = NULL;
+	struct varlink calls[40];
+	json_t *names = json_array();
+	char name[201] = "";
 	int n = 0, r = 0;
 
-	assert_non_null(name);
-	memset(name, 'n', 60 << 10);
-	for (int i = 0; i < 60; i++)
+	memset(name, 'n', sizeof name - 1);
+	for (int i = 0; i < 17000; i++)
 		json_array_append_new(names, json_string(name));
 	other_publish(f);
 	fixture_up(f, MAY_RUN);
+	fixture_check(
+		f,
+		other_ctl(f, OTHER_NOBODY, "start", name, "--", fixture_path(f, "child"), "hold"),
+		0, NULL, "");
 	for (; n < 40 && r == 0; n++) {
-		streams[n].fd = -1;
+		calls[n].fd = -1;
 		other_begin(OTHER_NOBODY);
-		r = varlink_open(&streams[n], f->socket);
+		r = varlink_open(&calls[n], f->socket);
 		other_end();
 		assert_int_equal(r, 0);
-		r = varlink_send(&streams[n], "Events", json_pack("{s:O}", "names", names), true,
-				 NULL, 0);
-		if (r == 0)
-			r = varlink_receive(&streams[n], FIXTURE_DEADLINE_MS, &reply);
-		json_decref(reply);
-		reply = NULL;
+		r = varlink_send(&calls[n], "Wait", json_pack("{s:O}", "names", names), false, NULL,
+				 0);
+		fixture_call(f, "Ping", NULL); /* it has been read */
 	}
 	assert_int_equal(r, -EPIPE);
-	assert_in_range(n, 16, 20); /* of 3.5 MiB each */
-	fixture_call(f, "Ping", NULL);
+	assert_in_range(n, 16, 22); /* of 3.5 MiB each */
 	while (n)
-		varlink_close(&streams[--n]);
+		varlink_close(&calls[--n]);
+	json_decref(names);
+	fixture_down(f);
+}
+
+/* What happens is compared with all that is watched. */
+static void what_one_user_watches_has_an_end(void **state)
+{
+	struct fixture *f = *state;
+	struct varlink first = { .fd = -1 }, second = { .fd = -1 };
+	json_t *reply = NULL;
+	char name[501] = "";
+
+	memset(name, '?', sizeof name - 1);
+	json_t *names = json_array();
+	for (int i = 0; i < 10; i++)
+		json_array_append_new(names, json_string(name));
+	other_publish(f);
+	fixture_up(f, MAY_RUN);
+	other_begin(OTHER_NOBODY);
+	assert_int_equal(varlink_open(&first, f->socket), 0);
+	assert_int_equal(varlink_open(&second, f->socket), 0);
+	other_end();
+	assert_int_equal(
+		varlink_send(&first, "Events", json_pack("{s:O}", "names", names), true, NULL, 0),
+		0);
+	assert_int_equal(varlink_receive(&first, FIXTURE_DEADLINE_MS, &reply), 0);
+	assert_null(varlink_error(reply));
+	json_decref(reply);
+	assert_int_equal(
+		varlink_send(&second, "Events", json_pack("{s:O}", "names", names), true, NULL, 0),
+		0);
+	assert_int_equal(varlink_receive(&second, FIXTURE_DEADLINE_MS, &reply), 0);
+	expect_error(f, reply, "LimitReached", "too many names to watch");
+	varlink_close(&first);
+	varlink_close(&second);
 	json_decref(names);
 	fixture_down(f);
 }
@@ -1139,7 +1173,8 @@ int main(void)
 		fixture_test(names_that_lead_elsewhere_are_refused),
 		fixture_test(no_definition_is_in_the_way_of_another),
 		fixture_test(what_one_user_defines_has_an_end),
-		fixture_test(what_streams_keep_has_an_end),
+		fixture_test(what_waiting_calls_keep_has_an_end),
+		fixture_test(what_one_user_watches_has_an_end),
 		fixture_test(nothing_can_be_planted_in_or_read_from_the_runtime_directory),
 		fixture_test(a_log_that_became_a_link_is_neither_written_nor_read),
 		fixture_test(a_rotation_moves_links_and_follows_none),

@@ -18,11 +18,11 @@
 #include "daemon/supervisor/params.h"
 #include "daemon/supervisor/rpc_interface.h"
 
-#define NAMES_MAX 64
+#define WORDS_MAX 64
 #define WORD_BYTES 64
 
 struct words {
-	char word[NAMES_MAX][WORD_BYTES];
+	char word[WORDS_MAX][WORD_BYTES];
 	size_t n;
 };
 
@@ -38,7 +38,7 @@ static void described(const char *keyword, struct words *ret)
 	for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
 		if (strncmp(line, keyword, len) != 0 || line[len] != ' ')
 			continue;
-		assert_true(ret->n < NAMES_MAX);
+		assert_true(ret->n < WORDS_MAX);
 		assert_int_equal(sscanf(line + len, " %63[A-Za-z]", ret->word[ret->n++]), 1);
 	}
 	assert_true(ret->n > 0);

@@ -135,13 +135,33 @@ static void a_process_that_leaves_the_configuration_is_still_there(void **state)
 	s->conf->n_processes = n;
 }
 
+static json_t *repeated(const char *name, int n)
+{
+	json_t *list = json_array();
+
+	while (n--)
+		json_array_append_new(list, json_string(name));
+	return list;
+}
+
+static void too_many_names_are_refused(void **state)
+{
+	struct names names = { 0 };
+	json_t *list = repeated("db", NAMES_MAX);
+
+	assert_int_equal(names_resolve(*state, &front_root, list, &names), 0);
+	assert_int_equal(names.n, 1);
+	names_done(&names);
+	json_array_append_new(list, json_string("db"));
+	assert_int_equal(names_resolve(*state, &front_root, list, &names), -E2BIG);
+	json_decref(list);
+}
+
 static void too_many_patterns_are_refused(void **state)
 {
 	struct names names = { 0 };
-	json_t *list = json_array();
+	json_t *list = repeated("d*", NAMES_PATTERNS_MAX);
 
-	for (int i = 0; i < NAMES_PATTERNS_MAX; i++)
-		json_array_append_new(list, json_string("d*"));
 	assert_int_equal(names_resolve(*state, &front_root, list, &names), 0);
 	names_done(&names);
 	json_array_append_new(list, json_string("d*"));
@@ -153,7 +173,7 @@ static void too_many_patterns_are_refused(void **state)
 static void patterns_that_would_take_long_are_refused(void **state)
 {
 	struct names names = { 0 };
-	json_t *list = json_array();
+	json_t *list;
 	char name[251], pattern[511] = "*";
 
 	for (int i = 0; i < 1000; i++) {
@@ -163,8 +183,7 @@ static void patterns_that_would_take_long_are_refused(void **state)
 	}
 	for (size_t len = 1; len + 4 < sizeof pattern; len += 4)
 		memcpy(pattern + len, "[ab]", 5);
-	for (int i = 0; i < NAMES_PATTERNS_MAX; i++)
-		json_array_append_new(list, json_string(pattern));
+	list = repeated(pattern, NAMES_PATTERNS_MAX);
 	assert_int_equal(names_resolve(*state, &front_root, list, &names), -E2BIG);
 	json_decref(list);
 	assert_int_equal(names_resolve(*state, &front_root, NULL, &names), 0);
@@ -189,6 +208,7 @@ int main(void)
 		test(forkservers_are_not_processes),
 		test(what_a_peer_may_not_see_does_not_exist),
 		test(a_process_that_leaves_the_configuration_is_still_there),
+		test(too_many_names_are_refused),
 		test(too_many_patterns_are_refused),
 		test(patterns_that_would_take_long_are_refused),
 	};
