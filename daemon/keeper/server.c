@@ -9,7 +9,6 @@
  * as it should, and one that has not answered when its plan is given up. */
 #include <poll.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "daemon/base/fd.h"
@@ -243,10 +242,13 @@ static void on_message(void *data, const struct link_message *m)
 	}
 }
 
+/* Its number is its own until its end was acknowledged. */
 static void end_server(const struct server *s)
 {
-	(void)syscall(SYS_pidfd_send_signal, s->keeper->slots[s->slot].on_pidfd.fd, SIGKILL, NULL,
-		      0);
+	pid_t pid = table_facts(&s->keeper->table, s->slot)->pid;
+
+	if (pid > 1)
+		kill(pid, SIGKILL);
 }
 
 static void listen_to(struct server *s)

@@ -1,7 +1,7 @@
 /* Anything that two forkservers may say to the keeper, whose processes they are asked for, with pidfds of
  * children of their own making, of others, and with other files: only slots that were asked of them change,
- * none of them becomes a process that is somebody else's, nobody is signalled, what the supervisor hears is
- * well formed, and in the end nothing is left. A whole keeper (keeper_rig.h).
+ * none of them becomes a process that is somebody else's, nobody but who says what is no message is signalled,
+ * what the supervisor hears is well formed, and in the end nothing is left. A whole keeper (keeper_rig.h).
  *
  * Slots 0 and 1 are the forkservers, 2 to 5 are asked of the first and 6 to 9 of the second, 10 runs by
  * itself. The input is a row of records, each a struct record and len bytes, which follow the fixed part of
@@ -281,12 +281,28 @@ static void check_changes(void)
 }
 
 /* The end of a process is its own slot's affair; that of a forkserver, all that were asked of it, too. */
-static void end_process(uint32_t slot)
+static void expect_end(uint32_t slot)
 {
-	rig_kill(table_facts(&rig_keeper()->table, slot)->pid);
 	for (uint32_t i = 0; i < SLOTS; i++)
 		if (i == slot || server_of(i) == slot)
 			f.may_change[i] = true;
+}
+
+static void end_process(uint32_t slot)
+{
+	rig_kill(table_facts(&rig_keeper()->table, slot)->pid);
+	expect_end(slot);
+}
+
+/* Who says what is no message is killed. */
+static void speak_otherwise(const struct record *r, const uint8_t *data)
+{
+	uint32_t server = r->how & HOW_SECOND;
+
+	if (rig_server(server)->fd < 0 || !r->len)
+		return;
+	expect_end(server);
+	(void)!write(rig_server(server)->fd, data, r->len);
 }
 
 /* It may be a slot's by now. */
@@ -301,13 +317,11 @@ static void end_child(unsigned which)
 static void do_record(struct record *r, const uint8_t *data)
 {
 	uint32_t slot = r->slot % SLOTS;
-	struct link *l = rig_server(r->how & HOW_SECOND);
 
 	r->event %= EVENT_MAX;
 	switch ((enum event)r->event) {
 	case EVENT_BYTES:
-		if (l->fd >= 0 && r->len)
-			(void)!write(l->fd, data, r->len);
+		speak_otherwise(r, data);
 		break;
 	case EVENT_ASK:
 		ask(slot);

@@ -23,6 +23,7 @@
 
 #include "daemon/base/fd.h"
 #include "daemon/base/mem.h"
+#include "tests/unit/under_valgrind.h"
 
 #define HIGH 300 /* about where tests look for free numbers */
 #define LARGE (256 << 10) /* more than a pipe holds */
@@ -242,15 +243,6 @@ static void what_is_not_open_cannot_be_moved(void **state)
 	(void)state;
 	assert_int_equal(fd_move_above(&closed, HIGH), -EBADF);
 	assert_int_equal(closed, -1);
-}
-
-/* Its own descriptors are among ours, and its limit is not the kernel's. */
-static void skip_under_valgrind(void)
-{
-	if (getenv("UNDER_VALGRIND")) {
-		print_message("# skip: valgrind's descriptors are in the way\n");
-		skip();
-	}
 }
 
 static void a_failed_move_changes_nothing(void **state)

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 
 #include "tests/unit/forkserver_rig.h"
+#include "tests/unit/under_valgrind.h"
 
 #define NOBODY 65534
 #define STOPPED 64998 /* of no other process */
@@ -257,6 +258,7 @@ static void a_server_takes_all_descriptors_that_it_may_have(void **state)
 {
 	struct rlimit ours, few, its;
 
+	skip_under_valgrind();
 	assert_return_code(getrlimit(RLIMIT_NOFILE, &ours), errno);
 	few = (struct rlimit){ ours.rlim_max / 2, ours.rlim_max };
 	assert_return_code(setrlimit(RLIMIT_NOFILE, &few), errno);
