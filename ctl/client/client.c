@@ -198,6 +198,7 @@ const char *client_text(const struct client *c, size_t *ret_len)
 int client_call(struct client *c, const struct request *q, struct reply *ret_reply)
 {
 	int r = client_connect(c);
+	bool repeated = false;
 
 	while (r == 0) {
 		bool sent;
@@ -212,12 +213,15 @@ int client_call(struct client *c, const struct request *q, struct reply *ret_rep
 				*ret_reply = (struct reply){ 0 };
 			else if (r == 1)
 				r = parse_text(c, ret_reply);
+			if (r == 1)
+				ret_reply->repeated = repeated;
 			if (r != 0)
 				return r < 0 ? r : 0;
 		}
 		/* What was not sent whole was not executed. */
 		if (sent && q->once)
 			return -EINPROGRESS;
+		repeated |= sent;
 		r = client_reconnect(c);
 	}
 	return r;

@@ -2,7 +2,7 @@
  *
  * Each is one call that answers with an outcome for each process. So that repeating them after a lost
  * connection does nothing twice, start has an id, and restart and signal first ask which incarnations are
- * meant. terminate and forget are not repeated: a second signal would be sent, another process forgotten. */
+ * meant; who is not there any more has been forgotten. terminate is not repeated: it would send a second signal. */
 #include <string.h>
 
 #include "ctl/client/commands.h"
@@ -16,6 +16,7 @@ static const struct action {
 	const char *verb, *method;
 	const char *done; /* what is said of a process that it was done to */
 	const char *nothing; /* an error that means that there was nothing to do; NULL: none */
+	const char *before; /* one that means, of a repeated call, that it was done; NULL: none */
 	enum {
 		PLAIN,
 		WITH_ID,
@@ -23,13 +24,13 @@ static const struct action {
 		ONCE
 	} kind;
 } actions[] = {
-	{ "start", "Start", "started", "AlreadyStarted", WITH_ID },
-	{ "stop", "Stop", "stopped", "NotRunning", PLAIN },
-	{ "terminate", "Terminate", "terminating", "NotRunning", ONCE },
-	{ "kill", "Kill", "killed", "NotRunning", PLAIN },
-	{ "restart", "Restart", "restarted", NULL, WITH_TARGETS },
-	{ "signal", "Signal", "signalled", NULL, WITH_TARGETS },
-	{ "forget", "Forget", "forgotten", NULL, ONCE },
+	{ "start", "Start", "started", "AlreadyStarted", NULL, WITH_ID },
+	{ "stop", "Stop", "stopped", "NotRunning", NULL, PLAIN },
+	{ "terminate", "Terminate", "terminating", "NotRunning", NULL, ONCE },
+	{ "kill", "Kill", "killed", "NotRunning", NULL, PLAIN },
+	{ "restart", "Restart", "restarted", NULL, NULL, WITH_TARGETS },
+	{ "signal", "Signal", "signalled", NULL, NULL, WITH_TARGETS },
+	{ "forget", "Forget", "forgotten", NULL, "NoSuchProcess", PLAIN },
 };
 
 /* verb is one of them: main.c has looked. */
@@ -50,7 +51,8 @@ static bool is_error(const char *error, const char *name)
 	return name && strcmp(dot ? dot + 1 : error, name) == 0;
 }
 
-static int tell_outcome(const struct ctl *ctl, const struct action *act, const json_t *outcome)
+static int tell_outcome(const struct ctl *ctl, const struct action *act, const json_t *outcome,
+			bool repeated)
 {
 	const char *name = get_str(outcome, "name");
 	const char *error = get_str(outcome, "error");
@@ -58,7 +60,7 @@ static int tell_outcome(const struct ctl *ctl, const struct action *act, const j
 
 	if (!name)
 		return ctl_bad_reply();
-	if (!error) {
+	if (!error || (repeated && is_error(error, act->before))) {
 		say(ctl, "%s: %s", name, act->done);
 		return CTL_OK;
 	}
@@ -76,15 +78,16 @@ static int worse(int a, int b)
 	return a > b ? a : b;
 }
 
-static int tell_outcomes(const struct ctl *ctl, const struct action *act, const json_t *parameters)
+static int tell_outcomes(const struct ctl *ctl, const struct action *act, const struct reply *reply)
 {
-	const json_t *outcomes = json_object_get(parameters, "outcomes");
+	const json_t *outcomes = json_object_get(reply->parameters, "outcomes");
 	int status = CTL_OK;
 
 	if (!json_is_array(outcomes))
 		return ctl_bad_reply();
 	for (size_t i = 0; i < json_array_size(outcomes); i++)
-		status = worse(status, tell_outcome(ctl, act, json_array_get(outcomes, i)));
+		status = worse(status, tell_outcome(ctl, act, json_array_get(outcomes, i),
+						    reply->repeated));
 	if (ctl->output == CTL_JSON && !ctl->quiet)
 		print_json(outcomes);
 	return status;
@@ -152,7 +155,7 @@ static int perform(struct ctl *ctl, const struct action *act, json_t *names, con
 	json_decref(q.parameters);
 	if (r)
 		return r;
-	r = tell_outcomes(ctl, act, reply.parameters);
+	r = tell_outcomes(ctl, act, &reply);
 	reply_done(&reply);
 	return worse(status, r);
 }

@@ -28,6 +28,7 @@ struct reply {
 	const char *error; /* full name; NULL: none */
 	json_t *parameters; /* an object, never NULL */
 	bool continues;
+	bool repeated; /* the call was sent before, and that answer was lost */
 };
 
 /* Returns 0, -EBADMSG when text is not a call (or reply), or -ENOMEM. */
