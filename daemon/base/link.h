@@ -49,7 +49,8 @@ enum link_type {
 	LINK_HOLD, /* struct link_hold, fd: keep it across my death */
 	LINK_DROP, /* struct link_hold: no longer */
 	LINK_LOG, /* slot: struct link_log, path, prefix, name. Forwarded to the logger with the pipe */
-	LINK_UNLOG, /* slot, struct link_log (stream): drain and close that stream's pipe */
+	LINK_UNLOG, /* slot; as LOG, where what is in the pipe belongs: drain and close it. To the logger with
+		     * an incarnation, and struct link_log alone */
 	LINK_SYNC, /* slot, incarnation: a token; struct link_log (stream): write what it has printed */
 	LINK_NOTIFY, /* text for sd_notify(3) */
 	LINK_REOPEN, /* reopen log files; forwarded to the logger */
@@ -71,6 +72,7 @@ enum link_type {
 	LINK_UPGRADED, /* id, words: the outcome of an UPGRADE; no words: it was done */
 	LINK_SYNCED, /* incarnation: the token of a SYNC; from the logger, forwarded */
 	LINK_PING,
+	LINK_UNLOGGED, /* logger to keeper; incarnation: of the UNLOG that has been carried out */
 
 	/* keeper -> forkserver, which also gets LINK_SPAWN */
 	LINK_REAP = 128, /* slot, incarnation: its end was recorded, reap it now */

@@ -1,4 +1,5 @@
 #include "daemon/keeper/handoff.h"
+#include "daemon/keeper/parting.h"
 
 #include <sys/mman.h>
 
@@ -117,6 +118,18 @@ static void add_held(void *data, const struct link_hold *what, int fd)
 	add(data, HANDOFF_HOLD, &h, sizeof h);
 }
 
+static void add_parting(void *data, uint64_t id, uint32_t slot, int fd, const void *body,
+			size_t len)
+{
+	struct handoff_parting h = { .fd = fd, .slot = slot, .id = id };
+	auto_buf struct buf b = { 0 };
+
+	buf_add(&b, &h, sizeof h);
+	buf_add(&b, body, len);
+	if (!buf_error(&b))
+		add(data, HANDOFF_PARTING, b.data, b.len);
+}
+
 static void add_everything(struct buf *b, struct keeper *k)
 {
 	add_keeper(b, k);
@@ -131,6 +144,7 @@ static void add_everything(struct buf *b, struct keeper *k)
 		if (k->slots[i].keeper && table_name(&k->table, i)[0])
 			add_slot(b, k, i);
 	hold_each(k, add_held, b);
+	partings_each(k, add_parting, b);
 	for (int i = 0; i < PART_MAX; i++)
 		add_part(b, &k->parts[i], (enum part_id)i);
 	add(b, HANDOFF_END, NULL, 0);
@@ -168,6 +182,8 @@ static size_t least_size(uint32_t kind)
 		return sizeof(struct handoff_hold);
 	case HANDOFF_PART:
 		return sizeof(struct handoff_part);
+	case HANDOFF_PARTING:
+		return sizeof(struct handoff_parting) + sizeof(struct link_log);
 	}
 	return 0;
 }
@@ -203,6 +219,8 @@ static bool is_sensible(enum handoff_kind kind, const void *body, size_t len)
 		return word[0] < TABLE_SLOTS;
 	case HANDOFF_PART:
 		return word[0] < PART_MAX;
+	case HANDOFF_PARTING:
+		return word[1] < TABLE_SLOTS;
 	case HANDOFF_HOLD:
 		return memchr(((const struct handoff_hold *)body)->what.name, '\0',
 			      sizeof(((struct link_hold *)0)->name));
@@ -315,6 +333,8 @@ static int set_item(enum handoff_kind kind, const void *body, bool on)
 		return set_all(&((const struct handoff_hold *)body)->fd, 1, on);
 	case HANDOFF_PART:
 		return set_all(&((const struct handoff_part *)body)->link_fd, 1, on);
+	case HANDOFF_PARTING:
+		return set_all(&((const struct handoff_parting *)body)->fd, 1, on);
 	default:
 		return 0;
 	}

@@ -28,7 +28,8 @@ enum handoff_kind {
 	HANDOFF_INHERIT, /* int32_t: a descriptor for start method fork */
 	HANDOFF_SLOT, /* struct handoff_slot */
 	HANDOFF_HOLD, /* struct handoff_hold */
-	HANDOFF_PART /* struct handoff_part */
+	HANDOFF_PART, /* struct handoff_part */
+	HANDOFF_PARTING /* struct handoff_parting, body */
 };
 
 enum handoff_text {
@@ -74,6 +75,12 @@ struct handoff_part {
 	uint32_t id; /* enum part_id */
 	int32_t pid, abandoned, link_fd;
 	uint64_t inode, start_ticks;
+};
+
+struct handoff_parting {
+	int32_t fd;
+	uint32_t slot;
+	uint64_t id;
 };
 
 struct handoff {

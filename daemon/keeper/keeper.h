@@ -15,7 +15,7 @@
  *   order.c      standing orders: what to start when the present child of a slot ends
  *   plan.c       from a SPAWN message to what spawn() wants
  *   server.c     forkservers; birth.c: their children in the making
- *   pipes.c      the pipes of a slot
+ *   pipes.c      the pipes of a slot; parting.c: those that it had
  *   hold.c       descriptors held for the supervisor
  *   notify.c     what systemd is told
  *   store.c      what systemd keeps for us: its descriptor store
@@ -53,6 +53,7 @@ struct keeper;
 struct server;
 struct held;
 struct report;
+struct parting;
 struct upgrade;
 
 /* What the keeper knows of a slot and the table does not hold. */
@@ -118,6 +119,9 @@ struct keeper {
 	unsigned n_server_spawns; /* asked of forkservers, not yet answered */
 	uint64_t acks; /* of this supervisor, carried out */
 	bool any_unlogged; /* slots */
+	struct parting *partings; /* parting.h */
+	unsigned n_partings;
+	uint64_t last_parting;
 
 	int signal_fd;
 	ev_io on_signal;

@@ -15,6 +15,7 @@
 #include "daemon/base/proc.h"
 #include "daemon/base/sig.h"
 #include "daemon/keeper/keeper.h"
+#include "daemon/keeper/parting.h"
 #include "daemon/keeper/spawn.h"
 
 #define EARLY_DEATHS_MAX 10
@@ -106,6 +107,8 @@ static void on_logger_message(void *data, const struct link_message *m)
 		part_answered(&k->parts[PART_LOGGER]);
 	else if (m->head->type == LINK_SYNCED)
 		part_send(&k->parts[PART_SUPERVISOR], m->head, NULL, 0, NULL, 0);
+	else if (m->head->type == LINK_UNLOGGED)
+		parting_end(k, m->head->incarnation);
 }
 
 /* Carry out what it has said; returns the last result of link_receive(). */
@@ -382,6 +385,7 @@ static void introduce_logger(struct keeper *k)
 
 	if (k->own_log_fd >= 0)
 		part_send(&k->parts[PART_LOGGER], &log_head, body, 3, &k->own_log_fd, 1);
+	partings_tell(k);
 	if (k->snapshot_next == LINK_NO_SLOT && k->configured)
 		part_send(&k->parts[PART_SUPERVISOR], &h, NULL, 0, NULL, 0);
 }

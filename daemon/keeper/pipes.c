@@ -53,16 +53,22 @@ int pipes_of(struct keeper *k, uint32_t slot, int stream)
 	return r < 0 ? r : *place;
 }
 
-void pipes_let_go(struct keeper *k, uint32_t slot, int stream)
+int pipes_take(struct keeper *k, uint32_t slot, int stream)
 {
-	close_fd(place_of(&k->slots[slot], stream));
+	int *place = place_of(&k->slots[slot], stream), fd = *place;
+
+	*place = -1;
 	table_note_pipe(&k->table, slot, stream, 0);
+	return fd;
 }
 
 void pipes_close(struct keeper *k, uint32_t slot)
 {
-	for (int stream = 0; stream < 3; stream++)
-		pipes_let_go(k, slot, stream);
+	for (int stream = 0; stream < 3; stream++) {
+		int fd = pipes_take(k, slot, stream);
+
+		close_fd(&fd);
+	}
 }
 
 /* ---- found again --------------------------------------------------------------------------------- */

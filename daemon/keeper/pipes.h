@@ -15,8 +15,8 @@
  * -errno. */
 int pipes_of(struct keeper *k, uint32_t slot, int stream);
 
-/* It is somebody else's from now on: the next use makes another. */
-void pipes_let_go(struct keeper *k, uint32_t slot, int stream);
+/* It is the caller's from now on, -1 where there is none: the next use makes another. */
+int pipes_take(struct keeper *k, uint32_t slot, int stream);
 void pipes_close(struct keeper *k, uint32_t slot); /* all */
 
 /* Open those again that the table knows and pid has. */

@@ -6,6 +6,7 @@
 #include "daemon/base/mem.h"
 #include "daemon/keeper/adopt.h"
 #include "daemon/keeper/keeper.h"
+#include "daemon/keeper/parting.h"
 #include "daemon/keeper/pipes.h"
 #include "daemon/keeper/spawn.h"
 
@@ -124,13 +125,13 @@ static int on_unlog(struct keeper *k, const struct link_message *m)
 {
 	size_t at = 0;
 	const struct link_log *l = link_take(m, &at, sizeof *l);
+	int fd;
 
 	if (!l || (l->stream != 1 && l->stream != 2))
 		return -EPROTO;
-	if (k->parts[PART_LOGGER].link->fd < 0)
-		return 0; /* its successor knows no old place, and takes what is in the pipe to the new */
-	forward_to_logger(k, m);
-	pipes_let_go(k, m->head->slot, (int)l->stream);
+	fd = pipes_take(k, m->head->slot, (int)l->stream);
+	if (fd >= 0)
+		parting_begin(k, m, fd);
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/keeper/handoff.h"
+#include "daemon/keeper/parting.h"
 #include "daemon/keeper/spawn.h"
 #include "daemon/keeper/table_left.h"
 
@@ -217,10 +218,11 @@ static void take_part(struct keeper *k, const struct handoff_part *h)
 	}
 }
 
-static int take_item(struct keeper *k, enum handoff_kind kind, const void *body)
+static int take_item(struct keeper *k, enum handoff_kind kind, const void *body, size_t len)
 {
 	const struct handoff_keeper *h = body;
 	const struct handoff_hold *held = body;
+	const struct handoff_parting *q = body;
 
 	switch (kind) {
 	case HANDOFF_KEEPER:
@@ -235,6 +237,8 @@ static int take_item(struct keeper *k, enum handoff_kind kind, const void *body)
 	case HANDOFF_PART:
 		take_part(k, body);
 		return 0;
+	case HANDOFF_PARTING:
+		return parting_add(k, q->id, q->slot, q->fd, q + 1, len - sizeof *q);
 	default:
 		return 0;
 	}
@@ -259,7 +263,7 @@ int resume(struct keeper *k)
 	while (r == 0 && handoff_next(&state, &at, &kind, &body, &len)) {
 		if (kind == HANDOFF_KEEPER)
 			link_version = ((const struct handoff_keeper *)body)->link_version;
-		r = take_item(k, kind, body);
+		r = take_item(k, kind, body, len);
 	}
 	handoff_close(&state);
 	if (r < 0) {

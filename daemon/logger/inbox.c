@@ -138,10 +138,13 @@ static void on_unlog(struct logger *l, const struct link_message *m)
 	const struct link_log *log = link_take(m, &at, sizeof *log);
 	struct stream **place = is_stream(m, log) ? place_of(l, m->head->slot, log->stream) : NULL;
 
-	if (!place || !*place) {
+	if (!is_stream(m, log)) {
 		refuse(m, "no such stream");
 		return;
 	}
+	if (!place || !*place)
+		return; /* we are new, and were not told of it */
+	(*place)->unlog = m->head->incarnation;
 	stream_end(l, take_ptr(*place));
 }
 

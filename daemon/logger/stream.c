@@ -150,6 +150,14 @@ static void release(struct logger *l, struct stream *s)
 	free(s);
 }
 
+static void say_unlogged(struct logger *l, uint64_t id)
+{
+	struct link_head h = { .type = LINK_UNLOGGED, .slot = LINK_NO_SLOT, .incarnation = id };
+
+	if (link_send(&l->link, &h, NULL, 0, NULL, 0) == 0)
+		(void)link_flush(&l->link);
+}
+
 static void stream_free(struct logger *l, struct stream *s)
 {
 	if (s->dropped)
@@ -159,6 +167,8 @@ static void stream_free(struct logger *l, struct stream *s)
 		l->peek.enlarged--;
 	stream_wait_no_more(s);
 	logger_stream_removed(l, s);
+	if (s->unlog)
+		say_unlogged(l, s->unlog);
 	release(l, s);
 }
 

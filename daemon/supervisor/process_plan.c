@@ -60,11 +60,12 @@ int process_log_path(const struct process *p, int stream, char *path, size_t siz
 	return n < 0 || (size_t)n >= size ? -ENOENT : 0;
 }
 
-static void send_log(struct process *p, int stream)
+/* LOG or UNLOG: where it goes. */
+static void send_log(struct process *p, enum link_type type, int stream)
 {
 	const struct conf_log *l = log_of(p, stream);
 	const struct conf_program *program = p->def->program;
-	struct link_head h = { .type = LINK_LOG, .slot = p->slot };
+	struct link_head h = { .type = type, .slot = p->slot };
 	struct link_log body = {
 		.stream = (uint32_t)stream,
 		.kind = l->kind == CONF_LOG_STDOUT   ? LINK_LOG_STDOUT
@@ -93,20 +94,15 @@ void process_send_logs(struct process *p)
 {
 	for (int stream = 1; stream <= 2; stream++)
 		if (goes_to_logger(p, stream))
-			send_log(p, stream);
+			send_log(p, LINK_LOG, stream);
 	p->logs_sent = true;
 }
 
 void process_forget_logs(struct process *p)
 {
-	for (int stream = 1; stream <= 2; stream++) {
-		struct link_head h = { .type = LINK_UNLOG, .slot = p->slot };
-		struct link_log body = { .stream = (uint32_t)stream };
-		struct link_part part = { &body, sizeof body };
-
+	for (int stream = 1; stream <= 2; stream++)
 		if (p->logs_sent && goes_to_logger(p, stream))
-			keeper_send(p->supervisor, &h, &part, 1, NULL, 0);
-	}
+			send_log(p, LINK_UNLOG, stream);
 	p->logs_sent = false;
 }
 

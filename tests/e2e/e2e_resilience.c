@@ -695,6 +695,46 @@ static void no_line_is_lost_while_the_logger_is_killed_a_hundred_times(void **st
 	assert_int_equal(next, 1000000);
 }
 
+/* x prints what its definition says into a pipe that nobody reads. */
+static void change_while_the_logger_is_stopped(struct fixture *f)
+{
+	static const char config[] = "[foster]\nwatchdog = 0\n[program:x]\nautostart = false\n"
+				     "startsecs = 0\nstdout_logfile = @dir@/out.log\n"
+				     "command = @child@ print %s say @dir@/said up hold\n";
+	struct fifo *said = fixture_fifo(f, "said");
+
+	fixture_up(f, fixture_format(f, config, "old"));
+	fixture_kill(fixture_logger(f), SIGSTOP);
+	fixture_ctl_is(f, 0, NULL, "", "start", "x");
+	fixture_expect_line(f, said, "up");
+	fixture_write_config(f, fixture_format(f, config, "new"));
+	fixture_ctl_is(f, 0, NULL, "", "update");
+	fixture_expect_line(f, said, "up");
+}
+
+static void what_was_printed_before_a_change_outlives_the_logger(void **state)
+{
+	struct fixture *f = *state;
+
+	change_while_the_logger_is_stopped(f);
+	fixture_kill(fixture_logger(f), SIGKILL);
+	fixture_until_file(f, "out.log", "new\n");
+	assert_string_equal(fixture_file(f, "out.log"), "old\nnew\n");
+	fixture_down(f);
+}
+
+static void what_was_printed_before_a_change_outlives_an_upgrade(void **state)
+{
+	struct fixture *f = *state;
+
+	change_while_the_logger_is_stopped(f);
+	fixture_ctl_is(f, 0, NULL, "", "upgrade");
+	fixture_until_file(f, "out.log", "new\n");
+	assert_string_equal(fixture_file(f, "out.log"), "old\nnew\n");
+	fixture_reconnect(f);
+	fixture_down(f);
+}
+
 static void a_killed_logger_takes_nothing_with_it(void **state)
 {
 	struct fixture *f = *state;
@@ -736,6 +776,8 @@ int main(void)
 		fixture_test(one_that_crashes_as_soon_as_it_is_started_is_given_time),
 		fixture_test(a_notify_socket_that_nobody_reads_holds_up_nothing),
 		fixture_test(no_line_is_lost_while_the_logger_is_killed_a_hundred_times),
+		fixture_test(what_was_printed_before_a_change_outlives_the_logger),
+		fixture_test(what_was_printed_before_a_change_outlives_an_upgrade),
 		fixture_test(a_killed_logger_takes_nothing_with_it),
 	};
 

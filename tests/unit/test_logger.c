@@ -384,7 +384,8 @@ static void messages_without_sense_are_said_and_change_nothing(void **state)
 	rig_send(r, LINK_SPAWN, 1, 0);
 	rig_send(r, LINK_LOG, 1, 0); /* no body */
 	rig_send(r, LINK_LOG, 1, 1); /* no strings, no pipe */
-	rig_send(r, LINK_UNLOG, 9, 1);
+	rig_send(r, LINK_UNLOG, 9, 1); /* who is new may not know it: not even that */
+	rig_send(r, LINK_UNLOG, 9, 3);
 	rig_send_log(r, 1, p.both, &log, rig_path(r, "x"), "", "");
 	log.stream = 1;
 	rig_send_log(r, 1, p.both, &log, "", "", ""); /* no path */
