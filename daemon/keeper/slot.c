@@ -306,6 +306,14 @@ static int send_signal(const struct slot *s, const struct link_slot *f, const st
 	return pidinfo_signal(s->on_pidfd.fd, f->pid, l->number, group);
 }
 
+/* It has not executed: a file system may hold it up, or its forkserver. Its report, or that one's end, tells. */
+static int give_up_start(struct keeper *k, uint32_t slot, const struct link_slot *f)
+{
+	if (f->pid <= 1)
+		return server_give_up(k, slot);
+	return kill(f->pid, SIGKILL) < 0 ? -errno : 0;
+}
+
 void slot_signal(struct keeper *k, uint32_t slot, uint64_t incarnation, const struct link_signal *s)
 {
 	const struct link_slot *f = table_facts(&k->table, slot);
@@ -313,7 +321,7 @@ void slot_signal(struct keeper *k, uint32_t slot, uint64_t incarnation, const st
 
 	if (incarnation == table_incarnation(&k->table, slot))
 		r = f->state == LINK_SLOT_SPAWNING && s->number == SIGKILL
-			    ? server_give_up(k, slot)
+			    ? give_up_start(k, slot, f)
 			    : send_signal(&k->slots[slot], f, s);
 	if (r < 0)
 		refuse(k, slot, incarnation, LINK_SIGNAL, -r);

@@ -25,7 +25,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 		process_post(p, PROCESS_EV_START);
 		break;
 	case PROCESS_STOPPING:
-		if (!p->executed) /* its forkserver had all the time to answer */
+		if (!p->executed) /* it, or its forkserver, had all the time to get so far */
 			process_send_signal(p, SIGKILL, LINK_SCOPE_PROCESS);
 		process_post(p, PROCESS_EV_TIMEOUT);
 		break;

@@ -3,10 +3,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/base/mem.h"
 #include "tests/e2e/fixture.h"
+#include "tests/e2e/hangfs.h"
 
 #define HOLD "command = @child@ hold\nstartsecs = 0\n"
 
@@ -119,7 +121,7 @@ static void hang(struct fixture *f, const char *definition, const char *comm)
 {
 	pid_t a = fixture_start(f,
 				fixture_format(f,
-					       "[foster]\nwatchdog = 0.2\n[forkserver:fs]\n%s"
+					       "[foster]\nwatchdog = 1\n[forkserver:fs]\n%s"
 					       "[program:a]\n" MADE "hold\n"
 					       "[program:b]\n" MADE "hold\n"
 					       "[program:x]\n" HOLD,
@@ -129,7 +131,7 @@ static void hang(struct fixture *f, const char *definition, const char *comm)
 
 	fixture_kill(server, SIGSTOP);
 	fixture_ctl_is(f, 0, NULL, "", "start", "b", "x");
-	fixture_until_logged(f, "forkserver fs: has not answered for 200 ms, killing it");
+	fixture_until_logged(f, "forkserver fs: has not answered for 1000 ms, killing it");
 	assert_int_equal(fixture_pid(f, "a"), a);
 	assert_true(run_alive(a) && !run_alive(server));
 	fixture_down(f);
@@ -156,7 +158,7 @@ static void one_that_hangs_and_has_a_status_to_tell_is_replaced(void **state)
 	struct fifo *said = fixture_fifo(f, "said");
 	pid_t a = fixture_start(f,
 				fixture_format(f,
-					       "[foster]\nwatchdog = 0.2\n[forkserver:fs]\n%s"
+					       "[foster]\nwatchdog = 1\n[forkserver:fs]\n%s"
 					       "[program:a]\nautorestart = false\n" MADE
 					       "on 10 9 say @dir@/said up hold\n",
 					       perl_server(f)),
@@ -166,7 +168,7 @@ static void one_that_hangs_and_has_a_status_to_tell_is_replaced(void **state)
 	fixture_kill(run_child_named(f->fosterd, "perl", 0), SIGSTOP);
 	fixture_kill(a, SIGUSR1);
 	fixture_ctl_is(f, 9, "", "", "wait", "a");
-	fixture_until_logged(f, "forkserver fs: has not answered for 200 ms, killing it");
+	fixture_until_logged(f, "forkserver fs: has not answered for 1000 ms, killing it");
 	fixture_down(f);
 }
 
@@ -174,9 +176,9 @@ static void one_may_take_its_time_to_load(void **state)
 {
 	struct fixture *f = *state;
 
-	fixture_write_file(f, "slow.py", "import time\ntime.sleep(1)\n");
+	fixture_write_file(f, "slow.py", "import time\ntime.sleep(2)\n");
 	fixture_start(f,
-		      "[foster]\nwatchdog = 0.2\n[forkserver:fs]\ntype = python\npreload = slow\n"
+		      "[foster]\nwatchdog = 1\n[forkserver:fs]\ntype = python\npreload = slow\n"
 		      "environment = PYTHONPATH=\"@dir@\"\n[program:a]\n" MADE "hold\n",
 		      "a");
 	fixture_down(f);
@@ -194,7 +196,7 @@ static void refuse_to_serve(struct fixture *f, const char *program, const char *
 				     "restart_delay = 1000\n" MADE "hold\n",
 				     program));
 	fixture_ctl_start(f, &start, "start", "a");
-	fixture_expect(f, "a", "STARTING");
+	fixture_until_logged(f, "forkserver fs: RUNNING"); /* and is asked in the same turn */
 	fixture_ctl_is(f, 0, NULL, "", "stop", "a");
 	fixture_check(f, fixture_finish(f, &start), 1, "", NULL);
 	fixture_until_logged(f, words);
@@ -212,6 +214,31 @@ static void one_that_speaks_another_language_is_killed(void **state)
 			"forkserver fs: does not speak version 1, killing it");
 }
 
+/* The child waits in chdir(2), before it executes. The last test: this process stays in another mount
+ * namespace. */
+static void a_start_that_a_file_system_holds_up_can_be_stopped(void **state)
+{
+	struct fixture *f = *state;
+	struct run start = { 0 };
+	pid_t server;
+
+	assert_return_code(mkdir(fixture_path(f, "fs"), 0755), errno);
+	server = hangfs_start(fixture_path(f, "fs"));
+	if (server < 0)
+		fixture_skip("FUSE cannot be had here");
+	fixture_up(f,
+		   "[program:x]\nautostart = false\nstopwaitsecs = 0.2\ndirectory = @dir@/fs\n" HOLD
+		   "[program:y]\nautostart = false\n" HOLD);
+	fixture_kill(server, SIGSTOP);
+	fixture_ctl_start(f, &start, "start", "x");
+	fixture_expect(f, "x", "STARTING");
+	fixture_ctl_is(f, 0, NULL, "", "start", "y");
+	fixture_ctl_is(f, 0, NULL, "", "stop", "x");
+	fixture_check(f, fixture_finish(f, &start), 1, "", NULL);
+	fixture_reap(f, server);
+	fixture_down(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,6 +253,7 @@ int main(void)
 		fixture_test(one_may_take_its_time_to_load),
 		fixture_test(who_waits_for_a_forkserver_that_says_nothing_can_be_stopped),
 		fixture_test(one_that_speaks_another_language_is_killed),
+		fixture_test(a_start_that_a_file_system_holds_up_can_be_stopped),
 	};
 
 	return fixture_run(tests);
