@@ -306,6 +306,7 @@ static void what_one_user_watches_has_an_end(void **state)
 		0);
 	assert_int_equal(varlink_receive(&second, FIXTURE_DEADLINE_MS, &reply), 0);
 	expect_error(f, reply, "LimitReached", "too many names to watch");
+	json_decref(reply);
 	varlink_close(&first);
 	varlink_close(&second);
 	json_decref(names);
