@@ -379,6 +379,7 @@ static void a_failed_execve_changes_nothing(void **state)
 	pid_t pid = fixture_start(
 		f, fixture_format(f, "[program:x]\nstartsecs = 0\ncommand = %s hold\n", child),
 		"x");
+	fixture_until_asleep(f, f->fosterd); /* none is on its way to the logger */
 	int fds = run_count_fds(f->fosterd);
 	script(f, "turncoat",
 	       fixture_format(f,
