@@ -118,7 +118,7 @@ static void add_held(void *data, const struct link_hold *what, int fd)
 	add(data, HANDOFF_HOLD, &h, sizeof h);
 }
 
-static void add_parting(void *data, uint64_t id, uint32_t slot, int fd, const void *body,
+static void add_parting(void *data, uint32_t id, uint32_t slot, int fd, const void *body,
 			size_t len)
 {
 	struct handoff_parting h = { .fd = fd, .slot = slot, .id = id };

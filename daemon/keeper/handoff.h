@@ -79,8 +79,7 @@ struct handoff_part {
 
 struct handoff_parting {
 	int32_t fd;
-	uint32_t slot;
-	uint64_t id;
+	uint32_t slot, id, reserved;
 };
 
 struct handoff {

@@ -121,7 +121,7 @@ struct keeper {
 	bool any_unlogged; /* slots */
 	struct parting *partings; /* parting.h */
 	unsigned n_partings;
-	uint64_t last_parting;
+	uint32_t last_parting;
 
 	int signal_fd;
 	ev_io on_signal;

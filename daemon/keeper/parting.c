@@ -9,7 +9,7 @@
 
 struct parting {
 	struct parting *next;
-	uint64_t id;
+	uint32_t id; /* not 0 */
 	uint32_t slot;
 	int fd; /* owned */
 	size_t len;
@@ -31,7 +31,7 @@ static void tell(struct keeper *k, const struct parting *q)
 	part_send(logger, &h, &part, 1, NULL, 0);
 }
 
-static struct parting *add(struct keeper *k, uint64_t id, uint32_t slot, int fd, const void *body,
+static struct parting *add(struct keeper *k, uint32_t id, uint32_t slot, int fd, const void *body,
 			   size_t len)
 {
 	struct parting **place = &k->partings;
@@ -61,8 +61,10 @@ void parting_begin(struct keeper *k, const struct link_message *m, int fd)
 	struct link_part part = { m->body, sizeof(struct link_log) };
 	const struct parting *q = NULL;
 
-	if (!is_empty(fd) && k->n_partings < PARTINGS_MAX)
-		q = add(k, ++k->last_parting, m->head->slot, fd, m->body, m->len);
+	if (!is_empty(fd) && k->n_partings < PARTINGS_MAX) {
+		k->last_parting = k->last_parting % UINT32_MAX + 1;
+		q = add(k, k->last_parting, m->head->slot, fd, m->body, m->len);
+	}
 	if (q) {
 		tell(k, q);
 		return;
@@ -71,7 +73,7 @@ void parting_begin(struct keeper *k, const struct link_message *m, int fd)
 	close(fd);
 }
 
-int parting_add(struct keeper *k, uint64_t id, uint32_t slot, int fd, const void *body, size_t len)
+int parting_add(struct keeper *k, uint32_t id, uint32_t slot, int fd, const void *body, size_t len)
 {
 	if (id > k->last_parting)
 		k->last_parting = id;
@@ -100,7 +102,7 @@ void partings_tell(struct keeper *k)
 }
 
 void partings_each(const struct keeper *k,
-		   void (*on_parting)(void *data, uint64_t id, uint32_t slot, int fd,
+		   void (*on_parting)(void *data, uint32_t id, uint32_t slot, int fd,
 				      const void *body, size_t len),
 		   void *data)
 {

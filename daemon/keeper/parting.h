@@ -20,9 +20,9 @@ void partings_tell(struct keeper *k);
 
 /* For a program that takes our place, and there. body: of the UNLOG; fd is taken on success. 0 or -ENOMEM. */
 void partings_each(const struct keeper *k,
-		   void (*on_parting)(void *data, uint64_t id, uint32_t slot, int fd,
+		   void (*on_parting)(void *data, uint32_t id, uint32_t slot, int fd,
 				      const void *body, size_t len),
 		   void *data);
-int parting_add(struct keeper *k, uint64_t id, uint32_t slot, int fd, const void *body, size_t len);
+int parting_add(struct keeper *k, uint32_t id, uint32_t slot, int fd, const void *body, size_t len);
 
 #endif

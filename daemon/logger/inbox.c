@@ -144,7 +144,7 @@ static void on_unlog(struct logger *l, const struct link_message *m)
 	}
 	if (!place || !*place)
 		return; /* we are new, and were not told of it */
-	(*place)->unlog = m->head->incarnation;
+	(*place)->unlog = (uint32_t)m->head->incarnation;
 	stream_end(l, take_ptr(*place));
 }
 

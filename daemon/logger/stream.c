@@ -150,7 +150,7 @@ static void release(struct logger *l, struct stream *s)
 	free(s);
 }
 
-static void say_unlogged(struct logger *l, uint64_t id)
+static void say_unlogged(struct logger *l, uint32_t id)
 {
 	struct link_head h = { .type = LINK_UNLOGGED, .slot = LINK_NO_SLOT, .incarnation = id };
 

@@ -49,7 +49,7 @@ struct stream {
 	uint32_t seen; /* see sink_lines.h */
 	uint32_t turn_ms; /* of CLOCK_BOOTTIME: when bytes were last taken */
 	uint32_t left; /* ending: bytes still to be taken */
-	uint64_t unlog; /* ending: of the UNLOG that is to be answered then; 0: none */
+	uint32_t unlog; /* ending: of the UNLOG that is to be answered then; 0: none */
 	int pipe; /* owned */
 	uint8_t number; /* 1 stdout, 2 stderr */
 	uint8_t kind; /* enum link_log_kind */

@@ -28,7 +28,8 @@ static bool is_to_go(const struct process *p)
 static void count_daemons(struct supervisor *s)
 {
 	for (struct process *p = s->processes; p; p = p->by_name.next)
-		p->n_daemons = 0;
+		if (is_people_s(p))
+			p->n_daemons = 0;
 	for (const struct process *p = s->processes; p; p = p->by_name.next) {
 		struct process *parent = is_to_go(p) ? process_parent(p) : NULL;
 

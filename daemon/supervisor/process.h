@@ -66,7 +66,8 @@ struct process_end {
 	enum process_end_kind kind;
 	int status; /* ENDED: as wait(2) gives it; NOT_SPAWNED: errno */
 	enum link_step step; /* NOT_SPAWNED */
-	uint64_t utime_us, stime_us, maxrss_kb;
+	uint32_t maxrss_kb;
+	uint64_t utime_us, stime_us;
 };
 
 /* What a process has because a client defined it. */
@@ -119,8 +120,10 @@ struct process {
 	uint32_t events_due; /* set of 1 << enum process_event */
 	unsigned restarts; /* starts that nobody asked for */
 	unsigned left_behind; /* what the last look at its tree found */
-	unsigned n_daemons; /* of a parent, in a shutdown: its daemons that are still up */
-	unsigned n_asked; /* of a forkserver: spawns asked of it, not yet answered */
+	union {
+		unsigned n_asked; /* of a forkserver: spawns asked of it, not yet answered */
+		unsigned n_daemons; /* of a parent, in a shutdown: its daemons that are still up */
+	};
 	pid_t pid; /* 0: none */
 	uint32_t slot;
 	uint64_t incarnation; /* of the current or last life; 0: never started */

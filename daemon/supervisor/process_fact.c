@@ -168,7 +168,7 @@ static void on_ended(struct process *p, const struct link_slot *f)
 		.status = f->status,
 		.utime_us = f->utime_us,
 		.stime_us = f->stime_us,
-		.maxrss_kb = f->maxrss_kb,
+		.maxrss_kb = f->maxrss_kb < UINT32_MAX ? (uint32_t)f->maxrss_kb : UINT32_MAX,
 	};
 	p->stopped_ns = f->ended_ns;
 	process_set_reason(p, words_of_end(p));

@@ -76,7 +76,7 @@ void process_note_write(const struct process *p, struct link_note *note)
 		.session = p->session ? session_id(p->session) : 0,
 		.utime_ms = (uint32_t)at_most(p->end.utime_us / 1000, UINT32_MAX),
 		.stime_ms = (uint32_t)at_most(p->end.stime_us / 1000, UINT32_MAX),
-		.maxrss_kb = (uint32_t)at_most(p->end.maxrss_kb, UINT32_MAX),
+		.maxrss_kb = p->end.maxrss_kb,
 		.due = (p->signal_due ? NOTE_SIGNAL_DUE : 0U) | (p->kill_due ? NOTE_KILL_DUE : 0U),
 	};
 

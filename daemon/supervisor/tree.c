@@ -12,14 +12,15 @@
  * all processes that are being cleaned. An orphan that belongs to nobody is left alone.
  *
  * A look that finds nobody proves nothing while orphans die under its eyes: one of them may have forked
- * the next. So it is repeated at once until two of them agree who is dead.
+ * the next. Nor while the keeper reaps: the kernel finds its place in the list by the child told last, and
+ * when that is gone by counting, which passes over as many as were reaped before (fs/proc/array.c:
+ * get_children_proc()). So it is repeated at once until two of them agree who is listed, and who is dead.
  *
  * An adopted process is another's child, and so are its orphans; its PID may mean another as soon as it has
  * ended. Its tree is its process group, signalled by the keeper through its pidfd, and everybody who has
  * its FOSTER_INSTANCE (everybody.h).
  *
  * Source: proc(5) (/proc/PID/task/TID/children), prctl(2) PR_SET_CHILD_SUBREAPER, pidfd_open(2). */
-#include <errno.h>
 #include <signal.h>
 
 #include "daemon/base/fd.h"
@@ -39,43 +40,28 @@
 #define LAST_LOOKS 50
 #define LAST_LOOKS_EVERY_US 10000
 
-/* The next PID of a list, after *at; 0: there is none. */
-static pid_t next_listed(char **at)
-{
-	char *end;
-	pid_t pid = (pid_t)strtol(*at, &end, 10);
-
-	*at = end;
-	return pid;
-}
-
-/* The kernel finds its place in a list by its last child, or, when that was reaped, by counting: it then passes
- * over others, who live. (fs/proc/array.c: get_children_proc()) */
-static bool is_whole(char *list)
-{
-	pid_t pid;
-
-	while ((pid = next_listed(&list)))
-		if (kill(pid, 0) < 0 && errno == ESRCH)
-			return false;
-	return true;
-}
-
-/* Call on_child for each child of pid, as listed at this moment. Returns false when there may be more. */
-static bool for_children(pid_t pid, void (*on_child)(void *data, pid_t child), void *data)
+/* Call on_child for each child of pid, as listed at this moment. Returns the sum of all. */
+static uint64_t for_children(pid_t pid, void (*on_child)(void *data, pid_t child), void *data)
 {
 	auto_buf struct buf text = { 0 };
-	char path[64], *at;
-	bool whole;
+	uint64_t sum = 0;
+	char path[64];
+	char *at, *end;
 
 	snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
 	if (fd_read_path(path, &text, SIZE_MAX) < 0 || !text.data)
-		return true;
-	whole = is_whole(text.data);
-	at = text.data;
-	while ((pid = next_listed(&at)))
-		on_child(data, pid);
-	return whole;
+		return 0;
+	for (at = text.data; *at; at = end) {
+		pid_t child = (pid_t)strtol(at, &end, 10);
+
+		if (end == at)
+			break;
+		sum += (uint64_t)child;
+		on_child(data, child);
+		while (*end == ' ')
+			end++;
+	}
+	return sum;
 }
 
 /* ---- killing a subtree: stopped first, so that it cannot grow away from us ------------------------- */
@@ -93,7 +79,7 @@ static void kill_subtree(void *data, pid_t pid)
 		return;
 	t->depth++;
 	everybody_kill(pid, &f);
-	(void)for_children(pid, kill_subtree, t); /* who was passed over is an orphan then */
+	(void)for_children(pid, kill_subtree, t);
 	t->depth--;
 }
 
@@ -253,16 +239,18 @@ static void kill_groups(struct supervisor *s)
 static void look_for_orphans(struct supervisor *s)
 {
 	struct look before, l = { .s = s };
+	uint64_t listed_before, listed = 0;
 	int looks = 0;
-	bool whole;
 
 	mark_known(s, pidset_add);
 	do {
 		kill_groups(s);
 		before = l;
+		listed_before = listed;
 		l = (struct look){ .s = s };
-		whole = for_children(s->keeper.keeper_pid, look_at_orphan, &l);
-	} while (!l.found && (!whole || l.dead != before.dead) && ++looks < LOOKS_MAX);
+		listed = for_children(s->keeper.keeper_pid, look_at_orphan, &l);
+	} while (!l.found && (listed != listed_before || l.dead != before.dead) &&
+		 ++looks < LOOKS_MAX);
 	mark_known(s, pidset_remove);
 	if (is_adopted_among(s))
 		everybody_look(look_at_one, &l);

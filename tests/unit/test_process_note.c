@@ -204,13 +204,12 @@ static void what_has_no_room_becomes_the_most_there_is(void **state)
 	struct process *x = process_find(*state, "x"), *y = process_find(*state, "y");
 	struct link_note note;
 
-	x->end.utime_us = x->end.stime_us = x->end.maxrss_kb = UINT64_MAX;
+	x->end.utime_us = x->end.stime_us = UINT64_MAX;
 	x->backoff.start_failures = UINT16_MAX + 1;
 	process_note_write(x, &note);
 	assert_true(process_note_read(y, &note));
 	assert_int_equal(y->end.utime_us, UINT32_MAX * 1000ULL);
 	assert_int_equal(y->end.stime_us, UINT32_MAX * 1000ULL);
-	assert_int_equal(y->end.maxrss_kb, UINT32_MAX);
 	assert_int_equal(y->backoff.start_failures, UINT16_MAX);
 }
 
