@@ -108,7 +108,9 @@ static bool is_sensible(uint32_t kind, const unsigned char *body, size_t len)
 		[HANDOFF_SLOT] = sizeof(struct handoff_slot),
 		[HANDOFF_HOLD] = sizeof(struct handoff_hold),
 		[HANDOFF_PART] = sizeof(struct handoff_part),
+		[HANDOFF_PARTING] = sizeof(struct handoff_parting) + sizeof(struct link_log),
 	};
+	struct handoff_parting parting;
 	uint32_t first;
 
 	if (kind >= ARRAY_SIZE(least)) /* one that may be ignored */
@@ -123,6 +125,10 @@ static bool is_sensible(uint32_t kind, const unsigned char *body, size_t len)
 	if (kind == HANDOFF_HOLD)
 		return memchr(body + offsetof(struct link_hold, name), 0,
 			      sizeof(((struct link_hold *)0)->name));
+	if (kind == HANDOFF_PARTING) {
+		memcpy(&parting, body, sizeof parting);
+		return parting.slot < TABLE_SLOTS;
+	}
 	return kind != HANDOFF_PART || first < PART_MAX;
 }
 
