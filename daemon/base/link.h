@@ -251,7 +251,8 @@ struct link_hold {
 enum link_log_kind {
 	LINK_LOG_FILE,
 	LINK_LOG_STDOUT,
-	LINK_LOG_STDERR
+	LINK_LOG_STDERR,
+	LINK_LOG_NOWHERE /* of an UNLOG: what is in the pipe is for nobody */
 };
 
 /* Where one stream of a slot goes. Strings follow, each with its NUL: path ("" unless FILE), prefix

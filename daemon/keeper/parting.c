@@ -59,9 +59,10 @@ void parting_begin(struct keeper *k, const struct link_message *m, int fd)
 {
 	struct link_head h = { .type = LINK_UNLOG, .slot = m->head->slot };
 	struct link_part part = { m->body, sizeof(struct link_log) };
+	const struct link_log *l = (const void *)m->body;
 	const struct parting *q = NULL;
 
-	if (!is_empty(fd) && k->n_partings < PARTINGS_MAX) {
+	if (l->kind != LINK_LOG_NOWHERE && !is_empty(fd) && k->n_partings < PARTINGS_MAX) {
 		k->last_parting = k->last_parting % UINT32_MAX + 1;
 		q = add(k, k->last_parting, m->head->slot, fd, m->body, m->len);
 	}

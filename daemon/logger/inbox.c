@@ -145,7 +145,10 @@ static void on_unlog(struct logger *l, const struct link_message *m)
 	if (!place || !*place)
 		return; /* we are new, and were not told of it */
 	(*place)->unlog = (uint32_t)m->head->incarnation;
-	stream_end(l, take_ptr(*place));
+	if (log->kind == LINK_LOG_NOWHERE)
+		stream_forget(l, take_ptr(*place));
+	else
+		stream_end(l, take_ptr(*place));
 }
 
 /* Take what the stream's pipe holds, as far as its file takes it, and say so. */

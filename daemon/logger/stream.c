@@ -383,11 +383,16 @@ void stream_end(struct logger *l, struct stream *s)
 		stream_drive(l, s);
 }
 
+void stream_forget(struct logger *l, struct stream *s)
+{
+	abandon_rest(l, s);
+	stream_free(l, s);
+}
+
 void stream_leave(struct logger *l, struct stream *s)
 {
 	if (!owes(l, s) || !stream_outlet(l, s)->begun) {
-		abandon_rest(l, s);
-		stream_free(l, s);
+		stream_forget(l, s);
 		return;
 	}
 	s->ending = true;
@@ -399,8 +404,7 @@ void stream_abandon(struct logger *l, struct stream *s)
 	if (s->left)
 		log_warning(stream_name(s), "%s: %u bytes could not be written to %s",
 			    stream_which(s), (unsigned)s->left, stream_target(s));
-	abandon_rest(l, s);
-	stream_free(l, s);
+	stream_forget(l, s);
 }
 
 /* ---- woken --------------------------------------------------------------------------------- */

@@ -80,6 +80,9 @@ void stream_end(struct logger *l, struct stream *s);
 /* The same for what of it has been written in part; the rest of what is in the pipe stays there. */
 void stream_leave(struct logger *l, struct stream *s);
 
+/* What is in the pipe is for nobody: free. */
+void stream_forget(struct logger *l, struct stream *s);
+
 /* Give up whatever is left, log how much, free. */
 void stream_abandon(struct logger *l, struct stream *s);
 

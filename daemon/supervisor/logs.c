@@ -99,8 +99,8 @@ void logs_remove(const struct process *p)
 		if (l->kind != CONF_LOG_AUTO ||
 		    process_log_path(p, stream, path, sizeof path, &why) < 0)
 			continue;
-		if (unlink(path) == 0)
-			remove_rotated(path);
+		unlink(path);
+		remove_rotated(path);
 	}
 }
 

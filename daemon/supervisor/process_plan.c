@@ -60,6 +60,17 @@ int process_log_path(const struct process *p, int stream, char *path, size_t siz
 	return n < 0 || (size_t)n >= size ? -ENOENT : 0;
 }
 
+/* What a client's process has in files of ours goes with it (logs_remove()). */
+static enum link_log_kind kind_of(const struct process *p, enum link_type type,
+				  enum conf_log_kind kind)
+{
+	if (type == LINK_UNLOG && kind == CONF_LOG_AUTO && p->origin == PROCESS_CLIENT)
+		return LINK_LOG_NOWHERE;
+	return kind == CONF_LOG_STDOUT	 ? LINK_LOG_STDOUT
+	       : kind == CONF_LOG_STDERR ? LINK_LOG_STDERR
+					 : LINK_LOG_FILE;
+}
+
 /* LOG or UNLOG: where it goes. */
 static void send_log(struct process *p, enum link_type type, int stream)
 {
@@ -68,9 +79,7 @@ static void send_log(struct process *p, enum link_type type, int stream)
 	struct link_head h = { .type = type, .slot = p->slot };
 	struct link_log body = {
 		.stream = (uint32_t)stream,
-		.kind = l->kind == CONF_LOG_STDOUT   ? LINK_LOG_STDOUT
-			: l->kind == CONF_LOG_STDERR ? LINK_LOG_STDERR
-						     : LINK_LOG_FILE,
+		.kind = kind_of(p, type, l->kind),
 		.maxbytes = l->maxbytes,
 		.backups = l->backups,
 		.mode = l->kind == CONF_LOG_AUTO ? LOG_MODE_AUTO : LOG_MODE_FILE,

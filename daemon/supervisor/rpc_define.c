@@ -17,6 +17,7 @@
 #include "daemon/supervisor/errors.h"
 #include "daemon/supervisor/front.h"
 #include "daemon/supervisor/hurry.h"
+#include "daemon/supervisor/logs.h"
 #include "daemon/supervisor/waiters.h"
 
 /* Of the slots, one user who is not admin gets this part at most. */
@@ -352,6 +353,7 @@ static struct process *make(struct defining *d)
 		errors_errno(d->call, errno);
 	if (!p)
 		return NULL;
+	logs_remove(p); /* what a logger wrote that had not yet heard of the last one's end */
 	r = fill(d, p);
 	if (r == 0)
 		return p;

@@ -430,6 +430,42 @@ static void the_secrets_of_a_forgotten_process_go_with_it(void **state)
 	fixture_down(f);
 }
 
+/* Its successor has done what it was told first when it has written what it was told later. */
+static void what_was_in_the_pipe_of_a_forgotten_process_is_written_by_no_logger(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(
+		f,
+		"[foster]\nwatchdog = 0\n[program:later]\nautostart = false\n"
+		"stdout_logfile = @dir@/later.log\nstartsecs = 0\ncommand = @child@ print text\n");
+	pid_t logger = fixture_logger(f);
+	fixture_kill(logger, SIGSTOP);
+	fixture_call(f, "Define", "{s:s,s:s,s:[s,s,s]}", "id", "1", "name", "job", "argv",
+		     fixture_child(f), "print", "secret");
+	fixture_until(f, "job", "EXITED");
+	fixture_call(f, "Forget", "{s:[s]}", "names", "job");
+	fixture_kill(logger, SIGKILL);
+	fixture_call(f, "Start", "{s:[s]}", "names", "later");
+	fixture_until_file(f, "later.log", "text\n");
+	assert_int_equal(access(fixture_path(f, "run/log/job-stdout.log"), F_OK), -1);
+	fixture_down(f);
+}
+
+static void who_takes_a_name_gets_no_log_that_was_left_of_another(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "");
+	fixture_write_file(f, "run/log/job-stdout.log", "secret\n");
+	fixture_write_file(f, "run/log/job-stderr.log.1", "secret\n");
+	fixture_call(f, "Define", "{s:s,s:s,s:[s,s]}", "id", "1", "name", "job", "argv",
+		     fixture_child(f), "hold");
+	assert_int_equal(access(fixture_path(f, "run/log/job-stdout.log"), F_OK), -1);
+	assert_int_equal(access(fixture_path(f, "run/log/job-stderr.log.1"), F_OK), -1);
+	fixture_down(f);
+}
+
 /* ---- what the description says --------------------------------------------------------------- */
 
 /* Every member of object is one of that type in text. */
@@ -496,6 +532,8 @@ int main(void)
 		fixture_test(who_comes_back_to_the_events_is_told_what_has_changed_since),
 		fixture_test(a_stream_must_be_asked_for),
 		fixture_test(the_secrets_of_a_forgotten_process_go_with_it),
+		fixture_test(what_was_in_the_pipe_of_a_forgotten_process_is_written_by_no_logger),
+		fixture_test(who_takes_a_name_gets_no_log_that_was_left_of_another),
 		fixture_test(a_process_has_no_member_that_is_not_described),
 	};
 
