@@ -131,6 +131,8 @@ static void kill_now(struct process *p)
 		process_post(p, PROCESS_EV_EXIT);
 	} else if (!p->executed) {
 		p->kill_due = true;
+		if (p->def->program->method != CONF_FORKSERVER) /* that has stopwaitsecs to answer */
+			process_send_signal(p, SIGKILL, LINK_SCOPE_PROCESS);
 	} else {
 		process_send_signal(p, SIGKILL,
 				    program->killasgroup || program->kill_scope == CONF_GROUP

@@ -186,7 +186,8 @@ static void one_may_take_its_time_to_load(void **state)
 }
 
 /* One that is asked and says nothing at all, and one that says something else. */
-static void refuse_to_serve(struct fixture *f, const char *program, const char *words)
+static void refuse_to_serve(struct fixture *f, const char *program, const char *stop,
+			    const char *words)
 {
 	struct run start = { 0 };
 
@@ -197,7 +198,7 @@ static void refuse_to_serve(struct fixture *f, const char *program, const char *
 				     program));
 	fixture_ctl_start(f, &start, "start", "a");
 	fixture_until_logged(f, "forkserver fs: RUNNING"); /* and is asked in the same turn */
-	fixture_ctl_is(f, 0, NULL, "", "stop", "a");
+	fixture_ctl_is(f, 0, NULL, "", stop, "a");
 	fixture_check(f, fixture_finish(f, &start), 1, "", NULL);
 	fixture_until_logged(f, words);
 	fixture_down(f);
@@ -205,13 +206,30 @@ static void refuse_to_serve(struct fixture *f, const char *program, const char *
 
 static void who_waits_for_a_forkserver_that_says_nothing_can_be_stopped(void **state)
 {
-	refuse_to_serve(*state, "1", "forkserver fs: has not made a in time, killing it");
+	refuse_to_serve(*state, "1", "stop", "forkserver fs: has not made a in time, killing it");
+}
+
+static void or_killed(void **state)
+{
+	refuse_to_serve(*state, "1", "kill", "forkserver fs: has not made a in time, killing it");
 }
 
 static void one_that_speaks_another_language_is_killed(void **state)
 {
-	refuse_to_serve(*state, "open $o, q(>&=3); syswrite $o, q(hello)",
+	refuse_to_serve(*state, "open $o, q(>&=3); syswrite $o, q(hello)", "stop",
 			"forkserver fs: does not speak version 1, killing it");
+}
+
+static void end_start(struct fixture *f, const char *name, const char *how)
+{
+	struct run start = { 0 };
+
+	fixture_ctl_start(f, &start, "start", name);
+	fixture_expect(f, name, "STARTING");
+	fixture_ctl_is(f, 0, NULL, "", "start", "later"); /* the keeper has read both */
+	fixture_ctl_is(f, 0, NULL, "", "stop", "later");
+	fixture_ctl_is(f, 0, NULL, "", how, name);
+	fixture_check(f, fixture_finish(f, &start), 1, "", NULL);
 }
 
 /* The child waits in chdir(2), before it executes. The last test: this process stays in another mount
@@ -219,22 +237,20 @@ static void one_that_speaks_another_language_is_killed(void **state)
 static void a_start_that_a_file_system_holds_up_can_be_stopped(void **state)
 {
 	struct fixture *f = *state;
-	struct run start = { 0 };
 	pid_t server;
 
 	assert_return_code(mkdir(fixture_path(f, "fs"), 0755), errno);
 	server = hangfs_start(fixture_path(f, "fs"));
 	if (server < 0)
 		fixture_skip("FUSE cannot be had here");
-	fixture_up(f,
-		   "[program:x]\nautostart = false\nstopwaitsecs = 0.2\ndirectory = @dir@/fs\n" HOLD
-		   "[program:y]\nautostart = false\n" HOLD);
+	fixture_up(
+		f,
+		"[program:a]\nautostart = false\nstopwaitsecs = 0.2\ndirectory = @dir@/fs\n" HOLD
+		"[program:b]\nautostart = false\nstopwaitsecs = 1000\ndirectory = @dir@/fs\n" HOLD
+		"[program:later]\nautostart = false\n" HOLD);
 	fixture_kill(server, SIGSTOP);
-	fixture_ctl_start(f, &start, "start", "x");
-	fixture_expect(f, "x", "STARTING");
-	fixture_ctl_is(f, 0, NULL, "", "start", "y");
-	fixture_ctl_is(f, 0, NULL, "", "stop", "x");
-	fixture_check(f, fixture_finish(f, &start), 1, "", NULL);
+	end_start(f, "a", "stop");
+	end_start(f, "b", "kill"); /* at once */
 	fixture_reap(f, server);
 	fixture_down(f);
 }
@@ -252,6 +268,7 @@ int main(void)
 		fixture_test(one_that_hangs_and_has_a_status_to_tell_is_replaced),
 		fixture_test(one_may_take_its_time_to_load),
 		fixture_test(who_waits_for_a_forkserver_that_says_nothing_can_be_stopped),
+		fixture_test(or_killed),
 		fixture_test(one_that_speaks_another_language_is_killed),
 		fixture_test(a_start_that_a_file_system_holds_up_can_be_stopped),
 	};
