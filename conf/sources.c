@@ -8,10 +8,9 @@
 #include <unistd.h>
 
 #include "daemon/base/buf.h"
+#include "daemon/base/fd.h"
+#include "daemon/base/hash.h"
 #include "daemon/base/mem.h"
-
-#define FNV64_SEED 0xcbf29ce484222325u
-#define FNV64_PRIME 0x100000001b3u
 
 static const char magic[24] = "foster-sources 1\n";
 
@@ -128,30 +127,6 @@ void conf_sources_free(struct conf_sources *s)
 	free(s);
 }
 
-static uint64_t checksum(const char *data, size_t len)
-{
-	uint64_t h = FNV64_SEED;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ (unsigned char)data[i]) * FNV64_PRIME;
-	return h;
-}
-
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 int conf_sources_save(const struct conf_sources *s, int fd)
 {
 	struct saved_header h = { .len = 0 };
@@ -173,25 +148,9 @@ int conf_sources_save(const struct conf_sources *s, int fd)
 		return -ENOMEM;
 	memcpy(h.magic, magic, sizeof magic);
 	h.len = b.len - sizeof h;
-	h.checksum = checksum(b.data + sizeof h, h.len);
+	h.checksum = hash_bytes(b.data + sizeof h, h.len);
 	memcpy(b.data, &h, sizeof h);
-	return write_all(fd, b.data, b.len);
-}
-
-static int read_all(int fd, struct buf *b)
-{
-	for (;;) {
-		ssize_t n;
-
-		if (buf_reserve(b, 16384) < 0)
-			return -ENOMEM;
-		n = read(fd, b->data + b->len, b->capacity - b->len - 1);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : 0;
-		b->len += (size_t)n;
-	}
+	return fd_write_all(fd, b.data, b.len);
 }
 
 /* The string at *p, or NULL when it does not end before end. */
@@ -242,7 +201,7 @@ int conf_sources_load(int fd, struct conf_sources **ret_sources)
 	auto_buf struct buf b = { 0 };
 	struct saved_header h;
 	struct conf_sources *s;
-	int err = read_all(fd, &b);
+	int err = fd_read_all(fd, &b, SIZE_MAX);
 
 	if (err)
 		return err;
@@ -250,7 +209,7 @@ int conf_sources_load(int fd, struct conf_sources **ret_sources)
 		return -EBADMSG;
 	memcpy(&h, b.data, sizeof h);
 	if (memcmp(h.magic, magic, sizeof magic) != 0 || h.len != b.len - sizeof h ||
-	    h.checksum != checksum(b.data + sizeof h, h.len))
+	    h.checksum != hash_bytes(b.data + sizeof h, h.len))
 		return -EBADMSG;
 	s = new_empty();
 	if (!s)

@@ -1,11 +1,12 @@
 #include "daemon/keeper/handoff.h"
-#include "daemon/keeper/parting.h"
 
 #include <sys/mman.h>
 
 #include "daemon/base/buf.h"
 #include "daemon/base/fd.h"
+#include "daemon/base/hash.h"
 #include "daemon/base/mem.h"
+#include "daemon/keeper/parting.h"
 
 #define MAGIC 0x464f535453544154ULL
 #define ALIGN8(n) (((n) + 7) & ~(size_t)7)
@@ -21,38 +22,33 @@ struct item {
 	uint32_t kind, size;
 };
 
-/* FNV-1a: to find damage, not malice. */
-static uint64_t sum_of(const unsigned char *bytes, size_t len)
-{
-	uint64_t sum = 0xcbf29ce484222325ULL;
-
-	for (size_t i = 0; i < len; i++)
-		sum = (sum ^ bytes[i]) * 0x100000001b3ULL;
-	return sum;
-}
-
 /* ---- write --------------------------------------------------------------------------------------- */
 
-static void add(struct buf *b, enum handoff_kind kind, const void *body, size_t len)
+/* In two parts, the second of which may be empty. */
+static void add_both(struct buf *b, enum handoff_kind kind, const void *head, size_t head_len,
+		     const void *rest, size_t rest_len)
 {
 	static const char zeros[8];
+	size_t len = head_len + rest_len;
 	struct item item = { .kind = kind, .size = (uint32_t)len };
 
 	buf_add(b, &item, sizeof item);
-	buf_add(b, body, len);
+	buf_add(b, head, head_len);
+	buf_add(b, rest, rest_len);
 	buf_add(b, zeros, ALIGN8(len) - len);
+}
+
+static void add(struct buf *b, enum handoff_kind kind, const void *body, size_t len)
+{
+	add_both(b, kind, body, len, NULL, 0);
 }
 
 static void add_text(struct buf *b, enum handoff_text which, const char *text)
 {
-	auto_buf struct buf body = { 0 };
 	uint32_t head[2] = { which };
 
-	if (!text)
-		return;
-	buf_add(&body, head, sizeof head);
-	buf_add_strz(&body, text);
-	add(b, HANDOFF_TEXT, body.data, body.len);
+	if (text)
+		add_both(b, HANDOFF_TEXT, head, sizeof head, text, strlen(text) + 1);
 }
 
 static void add_keeper(struct buf *b, const struct keeper *k)
@@ -122,12 +118,8 @@ static void add_parting(void *data, uint32_t id, uint32_t slot, int fd, const vo
 			size_t len)
 {
 	struct handoff_parting h = { .fd = fd, .slot = slot, .id = id };
-	auto_buf struct buf b = { 0 };
 
-	buf_add(&b, &h, sizeof h);
-	buf_add(&b, body, len);
-	if (!buf_error(&b))
-		add(data, HANDOFF_PARTING, b.data, b.len);
+	add_both(data, HANDOFF_PARTING, &h, sizeof h, body, len);
 }
 
 static void add_everything(struct buf *b, struct keeper *k)
@@ -160,7 +152,7 @@ int handoff_write(struct keeper *k, int *ret_fd)
 	if (buf_error(&b))
 		return -ENOMEM;
 	head.body_bytes = b.len - sizeof head;
-	head.sum = sum_of((unsigned char *)b.data + sizeof head, b.len - sizeof head);
+	head.sum = hash_bytes(b.data + sizeof head, b.len - sizeof head);
 	memcpy(b.data, &head, sizeof head);
 	return fd_sealed("fosterd-state", b.data, b.len, ret_fd);
 }
@@ -261,7 +253,7 @@ int handoff_parse(struct handoff *ret, const void *bytes, size_t len)
 	if (head.magic == MAGIC && head.version > HANDOFF_VERSION)
 		return -EPROTONOSUPPORT;
 	if (head.magic != MAGIC || !head.version || head.body_bytes != len - sizeof head ||
-	    head.sum != sum_of(h.bytes + sizeof head, len - sizeof head) || !is_whole(&h))
+	    head.sum != hash_bytes(h.bytes + sizeof head, len - sizeof head) || !is_whole(&h))
 		return -EBADMSG;
 	*ret = h;
 	return 0;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "daemon/base/hash.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/base/path.h"
@@ -28,19 +29,11 @@ void logfiles_done(struct logfiles *all)
 	all->buckets = NULL;
 }
 
-/* FNV-1a. */
-static size_t hash_path(const char *path)
-{
-	uint64_t h = 0xcbf29ce484222325;
-
-	for (; *path; path++)
-		h = (h ^ (unsigned char)*path) * 0x100000001b3;
-	return (size_t)(h ^ (h >> 32));
-}
-
 static struct logfile **bucket_of(const struct logfiles *all, const char *path)
 {
-	return &all->buckets[hash_path(path) & (all->n_buckets - 1)];
+	uint64_t h = hash_bytes(path, strlen(path));
+
+	return &all->buckets[(h ^ h >> 32) & (all->n_buckets - 1)];
 }
 
 /* Where memory is short the chains grow longer instead. */

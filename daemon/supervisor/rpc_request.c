@@ -1,6 +1,8 @@
 /* rpc_request.c - what most methods begin with: whose process, by which right */
 #include <errno.h>
 
+#include "daemon/base/hash.h"
+#include "daemon/base/mem.h"
 #include "daemon/supervisor/access.h"
 #include "daemon/supervisor/errors.h"
 #include "daemon/supervisor/front.h"
@@ -59,13 +61,10 @@ struct process_asker request_asker(struct rpc_call *call)
 	return (struct process_asker){ .kind = ASKED_CLIENT, .uid = peer->uid, .pid = peer->pid };
 }
 
-/* FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/. Ids are random, and compared within what one
- * user defined, or within one process. */
+/* Ids are random, and compared within what one user defined, or within one process. */
 uint64_t request_id(const char *id)
 {
-	uint64_t h = 0xcbf29ce484222325ULL;
+	uint64_t h = hash_bytes(id, strlen(id));
 
-	for (; *id; id++)
-		h = (h ^ (unsigned char)*id) * 0x100000001b3ULL;
 	return h ? h : 1;
 }
