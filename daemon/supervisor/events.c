@@ -23,7 +23,6 @@ struct subscriber {
 	struct supervisor *supervisor;
 	struct rpc_call *call;
 	json_t *names; /* array of strings; NULL: all. Reference */
-	size_t names_bytes;
 };
 
 static void on_gone(void *data)
@@ -139,7 +138,7 @@ static bool has_room(const struct supervisor *s, struct rpc_call *call, const js
 		return true;
 	for (const struct subscriber *u = s->subscribers; u; u = u->next)
 		if (rpc_peer(u->call)->uid == peer->uid)
-			bytes += u->names_bytes;
+			bytes += bytes_of(u->names);
 	return bytes <= NAMES_BYTES_MAX;
 }
 
@@ -169,7 +168,6 @@ void method_events(void *data, struct rpc_call *call, json_t *parameters)
 	}
 	*u = (struct subscriber){ .next = s->subscribers, .supervisor = s, .call = call };
 	u->names = json_incref(names);
-	u->names_bytes = bytes_of(names);
 	if (u->next)
 		u->next->prev = u;
 	s->subscribers = u;

@@ -4,8 +4,6 @@
  * next; with on_exit=join, those that are no daemons are waited for; then forkservers and stop commands. The
  * keeper knows that we leave (LINK_LEAVE), so that a successor goes on. */
 #include "daemon/base/log.h"
-#include "daemon/supervisor/front.h"
-#include "daemon/supervisor/process_internal.h"
 #include "daemon/supervisor/supervisor.h"
 
 static const struct process_asker foster = { .kind = ASKED_FOSTER };

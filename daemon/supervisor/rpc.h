@@ -97,7 +97,6 @@ const struct rpc_peer *rpc_peer(const struct rpc_call *call);
 int rpc_peer_open(const struct rpc_call *call);
 
 bool rpc_wants_more(const struct rpc_call *call); /* the call had "more": true */
-bool rpc_is_oneway(const struct rpc_call *call);
 
 /* Take the i-th descriptor that came with the call (then the caller's), or -1. */
 int rpc_take_fd(struct rpc_call *call, size_t i);

@@ -271,11 +271,6 @@ bool rpc_wants_more(const struct rpc_call *call)
 	return call->more;
 }
 
-bool rpc_is_oneway(const struct rpc_call *call)
-{
-	return call->oneway;
-}
-
 int rpc_take_fd(struct rpc_call *call, size_t i)
 {
 	return fds_take(&conn_of(call)->fds, i);
