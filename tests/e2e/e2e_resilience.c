@@ -328,17 +328,6 @@ static void restarts_of_many_go_on_with_the_next_supervisor(void **state)
 	fixture_down(f);
 }
 
-static unsigned count(const char *text, const char *words)
-{
-	unsigned n = 0;
-
-	while ((text = strstr(text, words))) {
-		text += strlen(words);
-		n++;
-	}
-	return n;
-}
-
 static void what_nobody_could_tell_is_told_once(void **state)
 {
 	struct fixture *f = *state;
@@ -357,7 +346,7 @@ static void what_nobody_could_tell_is_told_once(void **state)
 	}
 	fixture_ctl_is(f, 0, NULL, "", "stop", "y");
 	fixture_until_printed(f, &watching, " STOPPED - -15\n"); /* connected again or not */
-	assert_int_equal(count(fixture_printed(f, &watching), " x "), 1);
+	assert_int_equal(run_count(fixture_printed(f, &watching), " x "), 1);
 	fixture_kill(watching.pid, SIGTERM);
 	(void)fixture_finish(f, &watching);
 	fixture_down(f);
@@ -575,7 +564,6 @@ static void copy_file(struct fixture *f, const char *from, const char *to)
 	assert_int_equal(r.status, 0);
 }
 
-/* The second one finds out that nothing follows from it any more. */
 /* Its parent executes, and it has only waited for that one to be RUNNING. */
 static void nobody_is_started_in_a_shutdown_that_goes_on(void **state)
 {
@@ -601,6 +589,7 @@ static void nobody_is_started_in_a_shutdown_that_goes_on(void **state)
 	assert_lacks(fixture_file(f, "log"), "x: STARTING");
 }
 
+/* The second one finds out that nothing follows from it any more. */
 static void an_update_goes_on_when_the_supervisor_is_killed(void **state)
 {
 	struct fixture *f = *state;

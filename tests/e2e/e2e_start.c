@@ -395,15 +395,6 @@ static void up_with_few_descriptors(struct fixture *f, const char *text)
 	fixture_wait_ready(f);
 }
 
-static size_t count_of(const char *text, const char *part)
-{
-	size_t n = 0;
-
-	for (const char *p = text; (p = strstr(p, part)); p++)
-		n++;
-	return n;
-}
-
 static void a_start_beyond_the_limit_of_descriptors_is_refused_and_says_so(void **state)
 {
 	static const char words[] = "descriptors: 130 of 131 are in use and it needs 3"
@@ -429,7 +420,7 @@ static void a_start_beyond_the_limit_of_descriptors_is_refused_and_says_so(void 
 		assert_contains(fixture_ctl(f, "status", "x").out, words);
 	}
 	/* each time in one line; nothing was kept, and nobody else was touched */
-	assert_int_equal(count_of(fixture_file(f, "log"), cannot), 5);
+	assert_int_equal(run_count(fixture_file(f, "log"), cannot), 5);
 	assert_int_equal(run_count_fds(f->fosterd), keeper);
 	assert_int_equal(fixture_pid(f, "a"), a);
 	assert_int_equal(fixture_pid(f, "b"), b);

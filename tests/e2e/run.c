@@ -211,6 +211,15 @@ size_t run_children_of(pid_t pid, pid_t *pids, size_t max)
 	return n;
 }
 
+unsigned run_count(const char *text, const char *part)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, part)); text++)
+		n++;
+	return n;
+}
+
 pid_t run_child_named(pid_t parent, const char *name, pid_t but)
 {
 	pid_t pids[NAMED_CHILDREN_MAX];

@@ -53,6 +53,9 @@ char run_state_of(pid_t pid); /* 'R', 'S', 'Z', …; 0 */
 bool run_alive(pid_t pid); /* there is such a process, and it is no zombie */
 int run_name_of(pid_t pid, char *name, size_t size); /* comm; 0 or -errno */
 
+/* How often part stands in text. */
+unsigned run_count(const char *text, const char *part);
+
 /* A child of parent, other than `but`, that lives and whose comm (15 bytes at most) begins with name.
  * 0: there is none. */
 pid_t run_child_named(pid_t parent, const char *name, pid_t but);

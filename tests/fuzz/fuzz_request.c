@@ -18,7 +18,6 @@
 #include "daemon/base/mem.h"
 #include "tests/fuzz/keeper_rig.h"
 
-#define RECORDS_MAX 48
 #define FDS_SENT_MAX 7
 
 enum event {
@@ -62,9 +61,7 @@ static const uint16_t types[] = {
 #define N_TYPES ARRAY_SIZE(types)
 
 static struct {
-	const uint8_t *data;
-	size_t size;
-	unsigned n_records;
+	struct rig_records input;
 	pid_t child; /* what pidfds that ride along are of */
 	bool alone; /* the last datagram was a single request, and it arrived… */
 	bool refused_due; /* … which cannot be carried out */
@@ -74,16 +71,6 @@ static struct {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* ---- one record -------------------------------------------------------------------------------- */
-
-static bool take(void *to, size_t n)
-{
-	if (f.size < n)
-		return false;
-	memcpy(to, f.data, n);
-	f.data += n;
-	f.size -= n;
-	return true;
-}
 
 static uint32_t slot_of(uint8_t byte)
 {
@@ -337,24 +324,17 @@ static bool on_idle(void *data)
 	rig_check();
 	if (!f.child)
 		f.child = rig_child();
-	if (f.n_records++ == RECORDS_MAX || !take(&r, sizeof r))
-		return false;
-	body = f.data;
-	if (r.len > f.size)
-		r.len = (uint8_t)f.size;
-	f.data += r.len;
-	f.size -= r.len;
-	do_record(&r, body);
-	return true;
+	body = rig_next_record(&f.input, &r, sizeof r);
+	if (body)
+		do_record(&r, body);
+	return body;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct rig_script script = { .on_idle = on_idle, .on_fact = on_fact };
 
-	f.data = data;
-	f.size = size;
-	f.n_records = 0;
+	f.input = (struct rig_records){ data, size, 0 };
 	f.child = 0;
 	f.alone = f.refused_due = false;
 	rig_run(&script);

@@ -19,7 +19,6 @@
 #include "daemon/base/mem.h"
 #include "tests/fuzz/keeper_rig.h"
 
-#define RECORDS_MAX 48
 #define FIRST_ASKED 2
 #define LAST_ASKED 9
 #define ALONE 10
@@ -67,9 +66,8 @@ struct record {
 };
 
 static struct {
-	const uint8_t *data;
-	size_t size;
-	unsigned n_records, n_steps;
+	struct rig_records input;
+	unsigned n_steps;
 	pid_t own[OWN_CHILDREN];
 	struct table_entry before[SLOTS];
 	bool may_change[SLOTS]; /* since before */
@@ -140,16 +138,6 @@ static bool prepare(void)
 }
 
 /* ---- said by a forkserver ------------------------------------------------------------------------ */
-
-static bool take(void *to, size_t n)
-{
-	if (f.size < n)
-		return false;
-	memcpy(to, f.data, n);
-	f.data += n;
-	f.size -= n;
-	return true;
-}
 
 static pid_t pid_of(const struct record *r, enum whose whose)
 {
@@ -349,27 +337,21 @@ static bool on_idle(void *data)
 	if (prepare())
 		return true;
 	rig_check();
-	if (f.n_records)
+	if (f.input.n)
 		check_changes();
 	remember();
-	if (f.n_records++ == RECORDS_MAX || !take(&r, sizeof r))
-		return false;
-	body = f.data;
-	if (r.len > f.size)
-		r.len = (uint8_t)f.size;
-	f.data += r.len;
-	f.size -= r.len;
-	do_record(&r, body);
-	return true;
+	body = rig_next_record(&f.input, &r, sizeof r);
+	if (body)
+		do_record(&r, body);
+	return body;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct rig_script script = { .on_idle = on_idle };
 
-	f.data = data;
-	f.size = size;
-	f.n_records = f.n_steps = 0;
+	f.input = (struct rig_records){ data, size, 0 };
+	f.n_steps = 0;
 	rig_run(&script);
 	return 0;
 }

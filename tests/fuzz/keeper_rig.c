@@ -20,6 +20,7 @@
 #include "daemon/keeper/table_left.h"
 #include "tests/fuzz/rig_child.h"
 
+#define RECORDS_MAX 48
 #define CHILDREN_MAX 64
 #define STACK_BYTES 4096
 #define LATER_MAX 3 /* as in spawn.c */
@@ -737,6 +738,23 @@ static void begin(const struct rig_script *script)
 }
 
 /* The keeper has reaped all. */
+const uint8_t *rig_next_record(struct rig_records *in, void *ret, size_t size)
+{
+	uint8_t *len = (uint8_t *)ret + size - 1;
+	const uint8_t *rest;
+
+	if (in->n++ == RECORDS_MAX || in->size < size)
+		return NULL;
+	memcpy(ret, in->data, size);
+	rest = in->data + size;
+	in->size -= size;
+	if (*len > in->size)
+		*len = (uint8_t)in->size;
+	in->data = rest + *len;
+	in->size -= *len;
+	return rest;
+}
+
 static void check_no_child(void)
 {
 	for (unsigned i = 0; i < rig.n_children; i++)

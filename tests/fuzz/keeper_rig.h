@@ -43,6 +43,17 @@ struct rig_script {
 	void *data;
 };
 
+/* An input: a row of records, whose last byte says how many bytes of each follow. */
+struct rig_records {
+	const uint8_t *data; /* what is left of it */
+	size_t size;
+	unsigned n; /* taken */
+};
+
+/* The next one, of size bytes, with its last cut to what there is; NULL: there are no more, or it were too
+ * many. Returns what follows it. */
+const uint8_t *rig_next_record(struct rig_records *in, void *ret, size_t size);
+
 /* Run one, from its start to its end. */
 void rig_run(const struct rig_script *script);
 

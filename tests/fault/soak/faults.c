@@ -37,22 +37,13 @@ static const struct fault *choose(struct soak *k)
 			return f;
 }
 
-static unsigned count(const char *log, const char *words)
-{
-	unsigned n = 0;
-
-	for (; (log = strstr(log, words)); log++)
-		n++;
-	return n;
-}
-
 void fault_check_deaths(struct soak *k, const char *log)
 {
-	unsigned n = count(log, "killed by SIGSEGV, starting its successor");
+	unsigned n = run_count(log, "killed by SIGSEGV, starting its successor");
 
 	if (n > k->crashes)
 		soak_fail(k, "%u parts have crashed, %u of them by us", n, k->crashes);
-	if (count(log, "exited with status 1, starting its successor"))
+	if (run_count(log, "exited with status 1, starting its successor"))
 		soak_fail(k, "a part has given up");
 }
 
