@@ -226,6 +226,21 @@ struct result fixture_finish(struct fixture *f, struct run *r)
 	return result;
 }
 
+pid_t fixture_supervisor_now(struct fixture *f)
+{
+	uint64_t deadline = clock_boot_ns() + FIXTURE_DEADLINE_MS * NS_PER_MS;
+
+	while (clock_boot_ns() < deadline) {
+		struct result r = { 0 };
+		struct run run = { 0 };
+
+		fixture_ctl_start(f, &run, "pid", "supervisor");
+		if (run_finish(&run, FIXTURE_DEADLINE_MS, &f->arena, &r) == 0 && r.status == 0)
+			return (pid_t)atoi(r.out);
+	}
+	fixture_fail(f, "no supervisor answers");
+}
+
 const char *fixture_printed(struct fixture *f, const struct run *r)
 {
 	/* opened anew: with an offset of its own */
