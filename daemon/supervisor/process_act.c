@@ -131,7 +131,8 @@ static void kill_now(struct process *p)
 		process_post(p, PROCESS_EV_EXIT);
 	} else if (!p->executed) {
 		p->kill_due = true;
-		if (p->def->program->method != CONF_FORKSERVER) /* that has stopwaitsecs to answer */
+		/* A forkserver has stopwaitsecs to answer. */
+		if (p->def->program->method != CONF_FORKSERVER)
 			process_send_signal(p, SIGKILL, LINK_SCOPE_PROCESS);
 	} else {
 		process_send_signal(p, SIGKILL,

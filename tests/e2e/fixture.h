@@ -129,7 +129,9 @@ void fixture_assert_no_child(struct fixture *f);
 /* PIDs of the parts. */
 pid_t fixture_supervisor(struct fixture *f);
 pid_t fixture_logger(struct fixture *f);
-pid_t fixture_supervisor_now(struct fixture *f); /* it may be just being replaced: when one answers */
+
+/* The supervisor that answers: as the one before may be just being replaced. */
+pid_t fixture_supervisor_now(struct fixture *f);
 
 /* Wait until the supervisor, or the logger, is another process than old; returns the new one. */
 pid_t fixture_new_supervisor(struct fixture *f, pid_t old);
