@@ -92,11 +92,12 @@ static void for_each_name(struct supervisor *s, struct rpc_call *call, json_t *p
 	json_t *list = NULL;
 	const struct param table[] = { { "names", PARAM_STRINGS, PARAM_REQUIRED, &list },
 				       { "id", PARAM_STRING, PARAM_OPTIONAL, &id } };
+	size_t n_params = goal == WAITERS_RUNNING ? 2 : 1; /* Start alone has an id */
 	struct asking by = { .who = request_asker(call) };
 	auto_names struct names names = { 0 };
 	struct waiters *w;
 
-	if (!params_read(call, parameters, table, goal == WAITERS_RUNNING ? 2 : 1) ||
+	if (!params_read(call, parameters, table, n_params) ||
 	    !request_names(s, call, list, &names))
 		return;
 	w = waiters_new(s, call, goal, names.n);
