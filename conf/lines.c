@@ -154,8 +154,12 @@ static void content(struct reader *r, const char *begin, const char *end, size_t
 	if (*begin == '[' && close && close > begin + 1) {
 		header(r, begin, close);
 	} else if (!r->have_section) {
-		r->h->on_problem(r->h->data, r->line,
-				 "this stands before the first [section] and belongs to none");
+		const char *what =
+			*begin == '[' && !close
+				? "a section header without ']'"
+				: "this stands before the first [section] and belongs to none";
+
+		r->h->on_problem(r->h->data, r->line, what);
 	} else {
 		close_value(r);
 		hand_over(r, LINE_KEY, GUARD_KEY, begin, end);

@@ -174,6 +174,14 @@ static void every_problem_is_reported_in_order_with_its_place(void **unused)
 		"foster.ini:8: [progam:y] unknown section (did you mean [program:NAME]?)\n");
 }
 
+static void a_header_without_its_bracket_is_told_as_such(void **unused)
+{
+	(void)unused;
+	assert_problems("[program:a\n[program:b]\ncommand=b\n[program:c\n",
+			"foster.ini:1: a section header without ']'\n"
+			"foster.ini:4: [program:b] [program: a section header without ']'\n");
+}
+
 static void unknown_things_in_a_supervisord_file_are_warnings(void **unused)
 {
 	(void)unused;
@@ -590,6 +598,7 @@ int main(void)
 		cmocka_unit_test(native_defaults_are_those_of_the_design),
 		cmocka_unit_test(supervisord_defaults_are_those_of_supervisord),
 		cmocka_unit_test(every_problem_is_reported_in_order_with_its_place),
+		cmocka_unit_test(a_header_without_its_bracket_is_told_as_such),
 		cmocka_unit_test(unknown_things_in_a_supervisord_file_are_warnings),
 		cmocka_unit_test(keys_without_effect_are_accepted),
 		cmocka_unit_test(a_file_has_one_main_section),
