@@ -176,7 +176,7 @@ void error_words(struct buf *b, const char *error, const json_t *parameters)
 	if (detail && *detail && strcmp(detail, words) != 0)
 		buf_addf(b, ": %s", detail);
 	if (right)
-		buf_addf(b, " (needs the right '%s')", right);
+		buf_addf(b, ": needs the right '%s'", right);
 }
 
 /* A problem of a definition names its section, which is of the process that is named already. */

@@ -48,7 +48,7 @@ static bool may_control(const struct supervisor *s, struct rpc_call *call, struc
 	else if (access_to(s, rpc_peer(call), p) & CONF_CONTROL)
 		return true;
 	else
-		waiters_settle(w, item->name, NULL, "NotPermitted", "it needs the right 'control'");
+		waiters_settle(w, item->name, NULL, "NotPermitted", "needs the right 'control'");
 	return false;
 }
 
