@@ -29,8 +29,8 @@ enum {
 
 /* What a process shall be. Parameters of Define gather in parameters. */
 struct define {
-	json_t *parameters, *settings,
-		*environment; /* owned; the latter two until define_finish() */
+	/* Owned; the latter two until define_finish(). */
+	json_t *parameters, *settings, *environment;
 	const char *directory; /* as given; NULL: none */
 	double timeout; /* seconds; negative: none */
 	int fds[4]; /* that go with the call: stdio first, the directory last */

@@ -117,8 +117,8 @@ static int add_fds(struct link *l, const int *fds, unsigned n_fds)
 	unsigned before = l->n_out_fds;
 
 	for (unsigned i = 0; i < n_fds; i++) {
-		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC,
-			       64); /* below is the staging range, keeper/stage.h */
+		/* Below is the staging range, keeper/stage.h. */
+		int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 64);
 
 		if (fd < 0) {
 			int err = -errno;

@@ -156,8 +156,8 @@ enum link_slot_flag {
 	LINK_FLAG_LOST = 8, /* ended, and nobody could know how */
 	LINK_FLAG_ADOPTED = 16, /* was made by an earlier keeper */
 	LINK_FLAG_CGROUP = 32, /* is in the cgroup of its SPAWN */
-	LINK_FLAG_UNLOGGED =
-		64 /* in reports only: the logger had no room for a LOG, send it again */
+	/* In reports only: the logger had no room for a LOG, send it again. */
+	LINK_FLAG_UNLOGGED = 64
 };
 
 /* All facts of one slot. Times: nanoseconds of CLOCK_BOOTTIME. */
@@ -211,8 +211,8 @@ struct link_spawn {
 		server; /* slot of the forkserver to ask; LINK_NO_SLOT: the keeper makes the child */
 	uint32_t uid, gid, n_groups;
 	int32_t umask; /* -1: fosterd's */
-	uint8_t stdio[3],
-		reserved; /* enum link_stdio; for a forkserver all are descriptors 0, 1, 2 */
+	uint8_t stdio[3]; /* enum link_stdio; for a forkserver all are descriptors 0, 1, 2 */
+	uint8_t reserved;
 	uint32_t n_path, n_argv, n_env;
 	uint32_t reserved2;
 	uint64_t nofile_soft, nofile_hard; /* RLIMIT_NOFILE; filled in by the keeper */

@@ -30,8 +30,8 @@ static void outlast(const char *what, pid_t pid, const struct pidinfo_identity *
 
 	if (pidfd < 0)
 		return;
-	(void)pidinfo_signal(pidfd, pid, SIGCONT,
-			     false); /* it may be stopped, and have much to write */
+	/* It may be stopped, and have much to write. */
+	(void)pidinfo_signal(pidfd, pid, SIGCONT, false);
 	wait_for_end(pidfd, LAST_WORDS_MS);
 	if (poll(&p, 1, 0) == 1)
 		return;

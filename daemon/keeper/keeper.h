@@ -244,8 +244,8 @@ int plan_make(const struct keeper *k, const struct link_message *m, const struct
 	      const int *fds, unsigned n_fds, struct spawn_plan **ret);
 
 /* order.c */
-void order_leave(struct keeper *k,
-		 const struct link_message *m); /* LINK_ORDER: replaces the last */
+/* LINK_ORDER: replaces the last. */
+void order_leave(struct keeper *k, const struct link_message *m);
 void order_begin(struct keeper *k, uint32_t slot, int status); /* the present child has ended */
 /* SPAWN: whether its child was begun; then it and its report_fd are the caller's. */
 bool order_claim(struct keeper *k, const struct link_message *m, struct spawn_result *ret_life,

@@ -213,9 +213,8 @@ void slot_ended(struct keeper *k, uint32_t slot, int status, const struct rusage
 	table_write(&k->table, slot, table_incarnation(&k->table, slot), &f);
 	slot_report(k, slot);
 	order_begin(k, slot, status);
-	if (f.flags & LINK_FLAG_ADOPTED)
-		slot_watch(k, slot,
-			   false); /* another may reap it: the pidfd is all that means it */
+	if (f.flags & LINK_FLAG_ADOPTED) /* another may reap it: the pidfd is all that means it */
+		slot_watch(k, slot, false);
 	else
 		close_pidfd(k, &k->slots[slot]); /* the zombie itself keeps the PID now */
 	if (k->slots[slot].server)

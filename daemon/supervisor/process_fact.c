@@ -100,8 +100,8 @@ static void judge(struct process *p)
 		break;
 	case BACKOFF_NOW:
 		p->restarts++;
-		process_post(p,
-			     PROCESS_EV_START); /* first: who waits for a final end must see it */
+		/* First: who waits for a final end must see it. */
+		process_post(p, PROCESS_EV_START);
 		process_handle(p, PROCESS_EV_EXIT);
 		break;
 	case BACKOFF_LATER:

@@ -15,8 +15,8 @@ void process_close_given(struct process *p); /* descriptors of `run` that are no
 void process_take_next(struct process *p); /* the definition of an update, now that it is down */
 
 /* process_event.c */
-void process_handle(struct process *p,
-		    enum process_event ev); /* now, not when the queue is drained */
+/* Now, not when the queue is drained. */
+void process_handle(struct process *p, enum process_event ev);
 void process_set_reason(struct process *p, char *reason); /* takes reason */
 /* The one timer, for what the state waits for; at once if the deadline is past. */
 void process_start_timer(struct process *p, uint64_t deadline_ns);

@@ -199,8 +199,8 @@ struct session *session_of_client(const struct supervisor *s, pid_t pid); /* NUL
 size_t session_count(const struct supervisor *s);
 void session_attach(struct session *session, struct process *p);
 void session_detach(struct process *p);
-struct session *session_resume(struct supervisor *s, uint64_t id, pid_t pid,
-			       int pidfd); /* takes pidfd */
+/* Takes pidfd. */
+struct session *session_resume(struct supervisor *s, uint64_t id, pid_t pid, int pidfd);
 struct session *session_find(const struct supervisor *s, uint64_t id);
 uint64_t session_id(const struct session *session);
 pid_t session_pid(const struct session *session);

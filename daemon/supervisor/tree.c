@@ -330,9 +330,8 @@ void tree_doom(struct doomed *d, uint64_t instance)
 	if (d->n == d->room) {
 		d->room = d->room ? 2 * d->room : 64;
 		more = realloc(d->instances, d->room * sizeof *more);
-		if (!more)
-			nomem_exit(
-				"supervisor"); /* the next one, or the next fosterd, sees to it */
+		if (!more) /* the next one, or the next fosterd, sees to it */
+			nomem_exit("supervisor");
 		d->instances = more;
 	}
 	d->instances[d->n++] = instance;

@@ -144,8 +144,8 @@ static void no_line_of_the_log_has_values(void **state)
 
 	start_both(f);
 	assert_int_equal(varlink_send_raw(&f->calls, SECRET, sizeof SECRET), 0);
-	varlink_close(
-		&f->calls); /* for a line of that level: what was no call is not quoted, too */
+	/* For a line of that level: what was no call is not quoted, too. */
+	varlink_close(&f->calls);
 	assert_int_equal(varlink_open(&f->calls, f->socket), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		fixture_write_config(f,

@@ -348,8 +348,8 @@ static void children_stay_down_with_the_next_supervisor(void **state)
 	decide_and_die(f, supervisor, pids, ARRAY_SIZE(pids));
 	fixture_until_asleep(f, fixture_new_supervisor(f, supervisor));
 	fixture_until_asleep(f, f->fosterd);
-	assert_lacks(fixture_ctl(f, "status", "x:*").out,
-		     "RUNNING"); /* those by order said something */
+	/* Those by order said something. */
+	assert_lacks(fixture_ctl(f, "status", "x:*").out, "RUNNING");
 	fixture_down(f);
 }
 

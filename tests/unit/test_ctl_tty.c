@@ -26,8 +26,8 @@
 #define DEADLINE_NS (10 * NS_PER_S)
 
 struct fixture {
-	int master,
-		slave; /* of the user's terminal; slave stays open so that its settings can be read */
+	/* Of the user's terminal; slave stays open so that its settings can be read. */
+	int master, slave;
 	struct termios before;
 	pid_t user; /* the process that plays fosterctl */
 	char heard[8192];

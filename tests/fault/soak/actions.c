@@ -20,8 +20,8 @@ enum company {
 struct action {
 	const char *name;
 	unsigned weight; /* how often it is chosen; 0: never */
-	bool (*possible)(const struct soak *k,
-			 const struct subject *s); /* NULL: without a subject */
+	/* NULL: without a subject. */
+	bool (*possible)(const struct soak *k, const struct subject *s);
 	void (*begin)(struct soak *k, struct job *j);
 	void (*end)(struct soak *k, struct job *j);
 	enum company company;
