@@ -417,11 +417,6 @@ class Server:
 
     def start(self, key, data, fds):
         """Hand a plan to a child. Returns as serve() does."""
-        if key in self.children:
-            self.hear_starting()
-            if self.children[key].told:
-                self.say_forked(self.children[key])
-            return None
         if count_threads() > 1:
             self.fail(key, STEP_SERVER, 0, "preload %s started a thread: %s" %
                       (self.threaded or "(later)", ", ".join(thread_names())))
@@ -602,8 +597,6 @@ class Server:
         child.channel = -1
 
     def release(self, child):
-        if child.pidfd in self.link.fds:
-            self.link.flush()  # while it is open
         os.waitpid(child.pid, 0)
         os.close(child.pidfd)
 

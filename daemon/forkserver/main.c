@@ -31,7 +31,6 @@ static int take_link(struct server *s)
 	(void)fd_set_cloexec(SERVE_LINK_FD, true);
 	link_init(&s->link, SERVE_LINK_FD);
 	s->keeper = peer.pid;
-	s->spare = -1;
 	return 0;
 }
 

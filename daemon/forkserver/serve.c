@@ -1,9 +1,7 @@
 #include "daemon/forkserver/serve.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -47,28 +45,7 @@ static int flush(struct server *s)
 	return r;
 }
 
-static void keep_spare(struct server *s)
-{
-	s->spare = fcntl(s->link.fd, F_DUPFD_CLOEXEC, 64); /* where the link's copies are, too */
-}
-
-/* The link copies what it is to send. Where no copy can be had any more, those before it go out and are
- * closed, and this one takes the place that was kept. */
-static int send_with_spare(struct server *s, const struct link_head *h,
-			   const struct link_part *parts, unsigned n_parts, const int *fds,
-			   unsigned n_fds)
-{
-	int r = flush(s);
-
-	close_fd(&s->spare);
-	if (r == 0)
-		r = link_send(&s->link, h, parts, n_parts, fds, n_fds);
-	if (r == 0)
-		r = flush(s);
-	keep_spare(s);
-	return r;
-}
-
+/* What cannot be told (no descriptors, no memory) ends us: then the keeper knows what has failed. */
 static void send_message(struct server *s, const struct link_head *h, const struct link_part *parts,
 			 unsigned n_parts, const int *fds, unsigned n_fds)
 {
@@ -76,11 +53,8 @@ static void send_message(struct server *s, const struct link_head *h, const stru
 
 	while ((r = link_send(&s->link, h, parts, n_parts, fds, n_fds)) == -EAGAIN)
 		wait_for(s->link.fd, POLLOUT);
-	if (r == -EMFILE || r == -ENFILE)
-		r = send_with_spare(s, h, parts, n_parts, fds, n_fds);
 	if (r < 0)
-		log_error("forkserver", "cannot tell the keeper %s: %s", link_type_name(h->type),
-			  strerror(-r));
+		s->error = r;
 }
 
 static void send_forked(struct server *s, const struct serve_child *c)
@@ -173,14 +147,6 @@ static bool refused_for_threads(struct server *s, const struct link_head *h)
 }
 
 /* ---- children ------------------------------------------------------------------------------ */
-
-static struct serve_child *find(struct server *s, uint32_t slot)
-{
-	for (size_t i = 0; i < s->n_children; i++)
-		if (s->children[i].slot == slot)
-			return &s->children[i];
-	return NULL;
-}
 
 static void forget(struct server *s, struct serve_child *c)
 {
@@ -344,7 +310,7 @@ static void start_borrower(struct server *s, const struct link_head *h, const st
 		return;
 	}
 	send_forked(s, &c);
-	s->children[s->n_children++] = c;
+	close(c.pidfd);
 }
 
 static void start_copy(struct server *s, const struct link_head *h, const struct plan *p)
@@ -381,19 +347,11 @@ static bool may_borrow(const struct plan *p)
 
 static void on_spawn(struct server *s, const struct link_message *m)
 {
-	struct serve_child *last = find(s, m->head->slot);
 	struct plan p;
 	int r;
 
-	if (last && last->incarnation == m->head->incarnation) {
-		if (last->channel < 0) /* else its answer will come */
-			send_forked(s, last);
-		return;
-	}
 	if (refused_for_threads(s, m->head))
 		return;
-	if (last) /* another may be asked for: so this has ended */
-		forget(s, last);
 	r = reserve(s);
 	if (r == 0)
 		r = plan_read(m, environ, &p);
@@ -427,13 +385,11 @@ static void on_message(void *data, const struct link_message *m)
  * its end will tell; one that was to run an entry never came to it. */
 static void on_silent_end(struct server *s, struct serve_child *c)
 {
-	close_fd(&c->channel);
-	if (!c->has_entry) {
+	if (c->has_entry)
+		send_failed(s, c->slot, c->incarnation, LINK_STEP_ENTRY, 0,
+			    "the process ended while its entry was loaded");
+	else
 		send_forked(s, c);
-		return;
-	}
-	send_failed(s, c->slot, c->incarnation, LINK_STEP_ENTRY, 0,
-		    "the process ended while its entry was loaded");
 	forget(s, c);
 }
 
@@ -455,35 +411,32 @@ static void on_report(struct server *s, struct serve_child *c)
 	}
 }
 
-/* The keeper has been told of those whose entry is found: let them run it. */
+/* The keeper has been told of those whose entry is found: let them run it. Backwards, as forget() fills the gap
+ * with the last. */
 static void give_leave(struct server *s)
 {
-	for (size_t i = 0; i < s->n_children; i++) {
+	for (size_t i = s->n_children; i-- > 0;) {
 		struct serve_child *c = &s->children[i];
 
-		if (!c->found || c->channel < 0)
+		if (!c->found)
 			continue;
 		(void)send(c->channel, "", 1, MSG_NOSIGNAL); /* it may have died: its end tells */
-		close_fd(&c->channel);
+		forget(s, c);
 	}
 }
 
 /* ---- the loop ------------------------------------------------------------------------------ */
 
 /* Descriptors to poll: the link, then the channels in the order of children. */
-static struct pollfd *gather(const struct server *s, nfds_t *ret_n)
+static struct pollfd *gather(const struct server *s)
 {
 	struct pollfd *fds = calloc(s->n_children + 1, sizeof *fds);
-	nfds_t n = 0;
 
 	if (!fds)
 		return NULL;
-	fds[n++] = (struct pollfd){ .fd = s->link.fd, .events = POLLIN };
+	fds[0] = (struct pollfd){ .fd = s->link.fd, .events = POLLIN };
 	for (size_t i = 0; i < s->n_children; i++)
-		if (s->children[i].channel >= 0)
-			fds[n++] =
-				(struct pollfd){ .fd = s->children[i].channel, .events = POLLIN };
-	*ret_n = n;
+		fds[i + 1] = (struct pollfd){ .fd = s->children[i].channel, .events = POLLIN };
 	return fds;
 }
 
@@ -498,15 +451,15 @@ static struct serve_child *find_channel(struct server *s, int channel)
 /* One turn: wait, hear the children, then the keeper, then answer. 1, 0 at the link's end, -errno */
 static int turn(struct server *s)
 {
-	nfds_t n;
-	auto_free struct pollfd *fds = gather(s, &n);
+	auto_free struct pollfd *fds = gather(s);
+	size_t n = s->n_children + 1;
 	int r = 1;
 
 	if (!fds)
 		return -ENOMEM;
 	if (poll(fds, n, -1) < 0)
 		return errno == EINTR ? 1 : -errno;
-	for (nfds_t i = 1; i < n; i++) {
+	for (size_t i = 1; i < n; i++) {
 		struct serve_child *c = fds[i].revents ? find_channel(s, fds[i].fd) : NULL;
 
 		if (c)
@@ -518,28 +471,17 @@ static int turn(struct server *s)
 		r = 1;
 	if (r == -ECONNRESET) /* the keeper is gone and left something unread */
 		r = 0;
+	if (r > 0 && s->error)
+		r = s->error;
 	if (r > 0 && flush(s) == 0)
 		give_leave(s);
 	return r;
-}
-
-/* One a child is ours, as long as it may be asked for again; what children get is in their plans. */
-static void raise_fd_limit(void)
-{
-	struct rlimit nofile;
-
-	if (getrlimit(RLIMIT_NOFILE, &nofile) < 0)
-		return;
-	nofile.rlim_cur = nofile.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &nofile);
 }
 
 int serve(struct server *s)
 {
 	int r;
 
-	raise_fd_limit();
-	keep_spare(s);
 	do
 		r = turn(s);
 	while (r > 0);
@@ -553,6 +495,5 @@ void serve_done(struct server *s)
 	while (s->n_children)
 		forget(s, &s->children[0]);
 	free(s->children);
-	close_fd(&s->spare);
 	link_done(&s->link);
 }

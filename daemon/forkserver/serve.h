@@ -8,7 +8,10 @@
  * time holds up others: over it the child says what failed, or that its entry is found, and then
  * waits until the keeper has been told. So no entry runs that the keeper has not heard of, and when
  * we die before, the child sees the end of its channel and gives up. A child that is to execute a
- * program tells the keeper itself that it is there, and is ended by it when we die before the answer. */
+ * program tells the keeper itself that it is there, and is ended by it when we die before the answer.
+ *
+ * Who has been answered for is forgotten: a descriptor for each would be copied to, and closed in, every later
+ * child. */
 #ifndef FOSTER_FORKSERVER_SERVE_H
 #define FOSTER_FORKSERVER_SERVE_H
 
@@ -19,12 +22,13 @@
 
 #define SERVE_LINK_FD 3 /* where a forkserver finds its end of the link */
 
+/* One that is set up: until the keeper has its answer. */
 struct serve_child {
 	uint32_t slot;
 	uint64_t incarnation;
 	pid_t pid;
 	int pidfd;
-	int channel; /* to the child while it is set up, else -1 */
+	int channel; /* to the child */
 	bool has_entry;
 	bool found; /* its entry is; waits for the keeper to be told */
 };
@@ -32,9 +36,9 @@ struct serve_child {
 struct server {
 	struct link link;
 	pid_t keeper; /* who must be our parent */
-	int spare; /* a descriptor that makes room for an answer's when there are no more; -1: none */
+	int error; /* -errno of an answer that could not be sent; 0 */
 	const char *threaded; /* the preload that started a thread, NULL: none did */
-	struct serve_child *children; /* the latest of each slot */
+	struct serve_child *children;
 	size_t n_children, capacity;
 };
 

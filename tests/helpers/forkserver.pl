@@ -14,7 +14,7 @@ use constant { SESSION => 1, GROUP => 2, DIES => 4, NO_NEW_PRIVS => 8, TTY => 64
 use constant { FORK => 2, SETSID => 4, SET_TTY => 5, STDIO => 6, LIMITS => 8, GROUPS => 9, GID => 10,
 	UID => 11, CHDIR => 12, ENTRY => 14, EXEC => 15 };
 
-my %child; # "slot incarnation" => { pid, pidfd, dies, report (handle), told, status }
+my %child; # "slot incarnation" => { pid, pidfd, dies, report (handle), status }
 
 sub address { unpack 'J', pack 'P', $_[0] }
 
@@ -39,7 +39,6 @@ sub say_to_keeper {
 
 sub forked {
 	my ($key) = @_;
-	$child{$key}{told} = 1;
 	say_to_keeper(FORKED, $key, pack('l', $child{$key}{pid}), $child{$key}{pidfd});
 }
 
@@ -49,8 +48,6 @@ sub request {
 	if ($type == REAP && defined $child{$key}{status}) {
 		waitpid $child{$key}{pid}, 0;
 		POSIX::close(delete($child{$key})->{pidfd});
-	} elsif ($type == SPAWN && $child{$key}) {
-		forked($key) if $child{$key}{told};
 	} elsif ($type == SPAWN) {
 		spawn($key, $body, @fds);
 	}

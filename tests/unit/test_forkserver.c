@@ -10,7 +10,6 @@
 
 #define NOBODY 65534
 #define STOPPED 64998 /* of no other process */
-#define FEW_FDS 100 /* more than the 64 below which no copy lies: base/link.c */
 
 static const char *const sh_paths[] = { "/no/such/directory/sh", "/bin/sh", NULL };
 static const char *const sleep_paths[] = { "/bin/sleep", NULL };
@@ -213,56 +212,46 @@ static void a_child_drops_to_its_user(void **state)
 	rig_end(r);
 }
 
-/* FORKED or FAILED: something always comes. */
-static const struct rig_answer *answer_to(struct rig *r, const struct rig_plan *p)
+/* Once it has answered that, it has done with all before. */
+static int fds_at_rest(struct rig *r)
 {
-	struct rig_answer *a;
+	static const char *const paths[] = { "/no/such/program", NULL };
+	struct rig_plan p = { .slot = 99, .paths = paths, .flags = LINK_SPAWN_LOCAL };
 
-	rig_ask(r, p);
-	while (!(a = rig_find(r, LINK_FORKED, p->slot)) && !(a = rig_find(r, LINK_FAILED, p->slot)))
-		rig_receive(r, "no answer came");
-	a->taken = true;
-	return a;
+	(void)rig_fail(r, &p);
+	return fds_of(r->pid);
 }
 
-static void who_is_one_too_many_is_told_and_every_other_runs(void **state)
+/* Each would be copied to every later child, and closed there. */
+static void a_child_costs_a_native_server_no_descriptor(void **state)
 {
+	static const unsigned flags[] = { LINK_SPAWN_LOCAL, 0 }; /* borrowed memory, a copy */
 	struct rig *r = rig_begin(RIG_NATIVE);
-	const struct rlimit few = { FEW_FDS, FEW_FDS };
-	const struct rig_answer *all[FEW_FDS];
-	struct rig_plan p = sleeper(0);
-	unsigned n = 0;
+	int before = fds_at_rest(r);
 
 	(void)state;
-	p.flags = LINK_SPAWN_LOCAL;
-	assert_return_code(prlimit(r->pid, RLIMIT_NOFILE, &few, NULL), errno);
-	do {
-		p.slot = n;
-		all[n] = answer_to(r, &p);
-	} while (all[n++]->type == LINK_FORKED);
-	assert_int_equal(all[--n]->err, EMFILE);
-	for (unsigned i = 0; i < n; i++)
-		assert_string_equal(link_of(all[i]->pid, "exe"),
-				    realpath("/bin/sleep", (char[4096]){ 0 }));
-	while (n > FEW_FDS / 2)
-		(void)rig_kill(r, all[--n]);
-	p.slot = n; /* its next life finds room where this one was */
-	p.incarnation = 2;
-	all[n++] = rig_start(r, &p);
-	while (n)
-		(void)rig_kill(r, all[--n]);
+	for (unsigned i = 0; i < ARRAY_SIZE(flags); i++) {
+		struct rig_plan p = sleeper(i);
+
+		p.flags = flags[i];
+		const struct rig_answer *child = rig_start(r, &p);
+		assert_int_equal(fds_at_rest(r), before);
+		(void)rig_kill(r, child);
+	}
 	rig_end(r);
 }
 
-static void a_server_takes_all_descriptors_that_it_may_have(void **state)
+/* Each child of its own costs it one. */
+static void a_python_server_takes_all_descriptors_that_it_may_have(void **state)
 {
 	struct rlimit ours, few, its;
 
+	(void)state;
 	skip_under_valgrind();
 	assert_return_code(getrlimit(RLIMIT_NOFILE, &ours), errno);
 	few = (struct rlimit){ ours.rlim_max / 2, ours.rlim_max };
 	assert_return_code(setrlimit(RLIMIT_NOFILE, &few), errno);
-	struct rig *r = rig_begin(kind_of(state));
+	struct rig *r = rig_begin(RIG_PYTHON);
 	struct rig_plan p = sleeper(1);
 	p.nofile = 77; /* which is not for its children */
 	const struct rig_answer *child = rig_start(r, &p);
@@ -435,45 +424,6 @@ static void a_limit_that_cannot_be_set_is_told(void **state)
 }
 
 /* ---- every forkserver: the protocol -------------------------------------------------------- */
-
-static void asking_again_is_answered_again_and_makes_nothing(void **state)
-{
-	struct rig *r = rig_begin(kind_of(state));
-	struct rig_plan p = sleeper(3);
-
-	p.incarnation = 12;
-	const struct rig_answer *first = rig_start(r, &p);
-	const struct rig_answer *second = rig_start(r, &p);
-	assert_int_equal(second->pid, first->pid);
-	assert_int_equal(second->incarnation, 12);
-	assert_pidfd_of(second->pidfd, first->pid);
-	(void)rig_kill(r, first);
-	p.incarnation = 13; /* another life of the same process */
-	const struct rig_answer *third = rig_start(r, &p);
-	assert_int_not_equal(third->pid, first->pid);
-	(void)rig_kill(r, third);
-	rig_end(r);
-}
-
-/* Both lie in the link while the server does something else. */
-static void asking_again_for_one_that_is_then_reaped_does_no_harm(void **state)
-{
-	struct rig *r = rig_begin(kind_of(state));
-	struct rig_plan p = sleeper(3);
-	const struct link_head reap = { .type = LINK_REAP, .slot = 3, .incarnation = 1 };
-
-	const struct rig_answer *first = rig_start(r, &p);
-	assert_int_equal(kill(first->pid, SIGKILL), 0);
-	(void)rig_await(r, LINK_ENDED, 3);
-	rig_ask_later(r, &p);
-	assert_int_equal(link_send(&r->link, &reap, NULL, 0, NULL, 0), 0);
-	assert_int_equal(link_flush(&r->link), 0);
-	const struct rig_answer *again = rig_await(r, LINK_FORKED, 3);
-	assert_int_equal(again->pid, first->pid);
-	p = sleeper(4);
-	(void)rig_kill(r, rig_start(r, &p));
-	rig_end(r);
-}
 
 static void many_requests_in_one_burst_are_all_carried_out(void **state)
 {
@@ -651,6 +601,32 @@ static void a_native_entry_runs_in_a_copy_of_the_preloaded_object(void **state)
 	assert_int_equal(pid, child->pid);
 	assert_string_equal(name, "name");
 	assert_int_equal(argc, 3);
+	rig_end(r);
+}
+
+static void a_native_server_ends_when_it_cannot_answer_and_its_entry_does_not_run(void **state)
+{
+	static const struct rlimit few = { 64, 64 }; /* no copy for the link: base/link.c */
+	struct rig *r = rig_new(RIG_NATIVE);
+	const char *const preload[] = { shared(r, "entry.so"), NULL };
+	char entry[4300];
+	const char *const argv[] = { "name", rig_path(r, "said"), "23", NULL };
+	struct rig_plan p = { .slot = 1, .entry = entry, .argv = argv };
+	int status;
+
+	(void)state;
+	skip_under_valgrind();
+	(void)snprintf(entry, sizeof entry, "%s:entered", preload[0]);
+	rig_go(r, preload);
+	(void)rig_await(r, LINK_HELLO, LINK_NO_SLOT);
+	assert_return_code(prlimit(r->pid, RLIMIT_NOFILE, &few, NULL), errno);
+	rig_ask(r, &p);
+	status = rig_wait_pid(r->pid);
+	r->pid = -1;
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 0);
+	assert_true(waitpid(-1, &status, 0) > 0);
+	assert_int_equal(WEXITSTATUS(status), 127);
+	assert_int_equal(access(rig_path(r, "said"), F_OK), -1);
 	rig_end(r);
 }
 
@@ -1161,9 +1137,8 @@ int main(void)
 		ONE(what_executes_says_first_that_it_is_there, native),
 		ONE(what_executes_says_first_that_it_is_there, python), /* perl need not */
 		ALL(a_child_drops_to_its_user),
-		OWN(who_is_one_too_many_is_told_and_every_other_runs),
-		ONE(a_server_takes_all_descriptors_that_it_may_have, native),
-		ONE(a_server_takes_all_descriptors_that_it_may_have, python),
+		OWN(a_child_costs_a_native_server_no_descriptor),
+		OWN(a_python_server_takes_all_descriptors_that_it_may_have),
 		OWN(no_child_that_becomes_another_borrows_memory),
 		ALL(a_terminal_becomes_the_controlling_one),
 		ALL(a_missing_program_is_told_with_step_and_errno),
@@ -1171,9 +1146,6 @@ int main(void)
 		ALL(a_missing_directory_is_told_with_step_and_errno),
 		ALL(a_program_on_local_files_fails_in_the_same_words),
 		ALL(a_limit_that_cannot_be_set_is_told),
-		ALL(asking_again_is_answered_again_and_makes_nothing),
-		ONE(asking_again_for_one_that_is_then_reaped_does_no_harm, python),
-		ONE(asking_again_for_one_that_is_then_reaped_does_no_harm, perl),
 		ALL(many_requests_in_one_burst_are_all_carried_out),
 		ONE(an_end_is_told_before_it_is_reaped, python),
 		ONE(an_end_is_told_before_it_is_reaped, perl),
@@ -1183,6 +1155,7 @@ int main(void)
 		ALL(a_terminated_server_ends_by_the_signal_and_leaves_nothing),
 		OWN(a_native_daemon_dies_with_the_keeper),
 		OWN(a_native_entry_runs_in_a_copy_of_the_preloaded_object),
+		OWN(a_native_server_ends_when_it_cannot_answer_and_its_entry_does_not_run),
 		OWN(the_arguments_of_a_native_entry_are_its_own_to_write_to),
 		OWN(a_native_entry_has_what_was_promised_and_nothing_else),
 		OWN(handlers_of_pthread_atfork_are_called),
