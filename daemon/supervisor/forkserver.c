@@ -171,6 +171,12 @@ static struct process *server_of(struct process *p)
 	return server;
 }
 
+static void take_place(struct process *p)
+{
+	p->server->n_asked += !p->asked;
+	p->asked = true;
+}
+
 int forkserver_ready(struct process *p, char **ret_reason)
 {
 	struct process *server = server_of(p);
@@ -179,59 +185,66 @@ int forkserver_ready(struct process *p, char **ret_reason)
 		*ret_reason = strdup("its forkserver cannot be set up: Cannot allocate memory");
 		return -ENOMEM;
 	}
+	if (p->server != server)
+		forkserver_answered(p);
 	p->server = server;
-	if (server->state == PROCESS_RUNNING && server->n_asked < FORKSERVER_ASKED_MAX) {
-		server->n_asked++;
-		p->asked = true;
+	if (server->state == PROCESS_RUNNING &&
+	    (p->asked || server->n_asked < FORKSERVER_ASKED_MAX)) {
+		take_place(p);
 		return 1;
 	}
-	p->wait_server = true;
+	forkserver_answered(p);
+	process_await_server(p);
 	if (!process_state_is_up(server->state) || server->state == PROCESS_STOPPING)
 		(void)process_ask_start(server, &foster);
 	return 0;
 }
 
-/* Let up to n of those that wait for it try again. */
-static void wake(struct process *server, unsigned n)
+static struct process *first_waiting(const struct process *server)
 {
-	struct supervisor *s = server->supervisor;
+	struct process *p = server->supervisor->waiting.first;
 
-	for (struct process *p = s->processes; p && n; p = p->by_name.next) {
-		if (p->wait_server && p->server == server) {
-			p->wait_server = false;
-			process_queue_spawn_again(p);
-			n--;
-		}
+	while (p && p->server != server)
+		p = p->next_spawn;
+	return p;
+}
+
+/* Give all places that it has to those that wait. */
+static void fill(struct process *server)
+{
+	struct process *p;
+
+	while (server->state == PROCESS_RUNNING && server->n_asked < FORKSERVER_ASKED_MAX &&
+	       (p = first_waiting(server))) {
+		take_place(p);
+		process_queue_spawn(p);
 	}
 }
 
+/* Half of them at a time: for each row of starts the budget is counted once. */
 void forkserver_answered(struct process *p)
 {
 	if (!p->asked)
 		return;
 	p->asked = false;
-	p->server->n_asked--;
-	wake(p->server, 1);
+	if (--p->server->n_asked <= FORKSERVER_ASKED_MAX / 2)
+		fill(p->server);
 }
 
 static void fail_waiting(struct process *server, const char *text)
 {
-	for (struct process *p = server->supervisor->processes; p; p = p->by_name.next) {
-		if (p->wait_server && p->server == server) {
-			p->wait_server = false;
-			process_cannot_spawn(p, LINK_STEP_SERVER, EHOSTDOWN, text);
-		}
-	}
+	struct process *p;
+
+	while ((p = first_waiting(server)))
+		process_cannot_spawn(p, LINK_STEP_SERVER, EHOSTDOWN, text);
 }
 
 void forkserver_noticed(struct process *server)
 {
-	if (server->state == PROCESS_RUNNING) {
-		server->n_asked = 0;
-		wake(server, FORKSERVER_ASKED_MAX);
-	} else if (!process_state_is_up(server->state)) {
+	if (server->state == PROCESS_RUNNING)
+		fill(server);
+	else if (!process_state_is_up(server->state))
 		fail_waiting(server, server->reason ? server->reason : "its forkserver has ended");
-	}
 }
 
 /* One line of a text with a traceback: what comes before it, and its last line. */

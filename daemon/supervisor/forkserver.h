@@ -4,8 +4,8 @@
  * their names hold a blank, which no configured name may.
  *
  * A forkserver starts when the first process that is made by it is to start; that one's spawn waits
- * until it is RUNNING, or fails with it. At most FORKSERVER_ASKED_MAX spawns are asked of it at a
- * time. It is restarted when it dies, and stops with fosterd. */
+ * until it is RUNNING, or fails with it. It has FORKSERVER_ASKED_MAX places for spawns
+ * that it is asked for; who finds none waits. It is restarted when it dies, and stops with fosterd. */
 #ifndef FOSTER_SUPERVISOR_FORKSERVER_H
 #define FOSTER_SUPERVISOR_FORKSERVER_H
 
@@ -13,11 +13,12 @@
 
 #define FORKSERVER_ASKED_MAX 32
 
-/* p is about to be spawned by a forkserver. Returns 1: ask now (p->server is set); 0: not yet, its
- * spawn is queued again when it can be; -errno: it cannot be (reason in words in *ret_reason). */
+/* p is about to be spawned by a forkserver. Returns 1: ask now (p->server is set); 0: not yet, it waits, and
+ * its spawn is queued again when there is a place for it; -errno: it cannot be (reason in words in
+ * *ret_reason). */
 int forkserver_ready(struct process *p, char **ret_reason);
 
-/* A spawn that was asked of its server is answered, or p is gone. */
+/* The place that p has at its server, if any, is free: it is answered, or will not be asked for. */
 void forkserver_answered(struct process *p);
 
 /* The forkserver's own state has changed. */

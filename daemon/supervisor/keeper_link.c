@@ -225,7 +225,6 @@ static void nameless(struct process *p, uint64_t incarnation, const struct link_
 	if (r->type != LINK_SPAWN || incarnation != p->incarnation ||
 	    !process_state_is_alive(p->state))
 		return;
-	forkserver_answered(p);
 	process_cannot_spawn(p, LINK_STEP_FORK, ENOSPC,
 			     "there is no room for it in the process table");
 }

@@ -113,15 +113,15 @@ struct process {
 	bool logs_sent; /* the logger knows its streams */
 	bool nameless; /* the keeper's table had no room for it: it is named anew before its next spawn */
 	bool session_is_parent;
-	bool wait_server; /* its spawn waits for the server */
-	bool asked; /* counts among the server's n_asked */
+	bool wait_server; /* its spawn waits for a place at the server */
+	bool asked; /* has one: it counts among the server's n_asked */
 	bool server_died; /* with its spawn, which is asked of the next one */
 
 	uint32_t events_due; /* set of 1 << enum process_event */
 	unsigned restarts; /* starts that nobody asked for */
 	unsigned left_behind; /* what the last look at its tree found */
 	union {
-		unsigned n_asked; /* of a forkserver: spawns asked of it, not yet answered */
+		unsigned n_asked; /* of a forkserver: spawns that are asked of it, or about to be */
 		unsigned n_daemons; /* of a parent, in a shutdown: its daemons that are still up */
 	};
 	pid_t pid; /* 0: none */

@@ -60,7 +60,7 @@ static void queue_spawn(struct process *p)
 	p->pid = 0;
 	p->instance = p->next_instance ? p->next_instance : env_new_instance();
 	process_order_is_over(p);
-	process_queue_spawn_again(p);
+	process_queue_spawn(p);
 }
 
 /* Send it, or say why it cannot be; it is out of the queue. r: what its budget says, with the reason. */
@@ -84,25 +84,23 @@ bool process_drain_spawns(struct supervisor *s)
 	static unsigned sent; /* since memory was given back */
 	struct budget budget = { 0 };
 
-	if (!s->spawns && sent >= MANY_SPAWNS) { /* plans and logs of a large start are gone */
+	if (!s->spawns.first &&
+	    sent >= MANY_SPAWNS) { /* plans and logs of a large start are gone */
 		malloc_trim(0);
 		sent = 0;
 	}
-	while (s->spawns && !keeper_is_congested(s)) {
-		struct process *p = s->spawns;
+	while (s->spawns.first && !keeper_is_congested(s)) {
+		struct process *p = s->spawns.first;
 		char *reason = NULL;
 		int r = budget_take(&budget, p, &reason);
 
 		if (r == -EAGAIN) /* a report of one that has executed wakes us */
 			return false;
-		s->spawns = p->next_spawn;
-		if (!s->spawns)
-			s->spawns_end = &s->spawns;
-		p->spawn_queued = false;
+		process_unlink_spawn(p);
 		spawn_now(p, r, reason);
 		sent++;
 	}
-	return s->spawns && !keeper_is_congested(s);
+	return s->spawns.first && !keeper_is_congested(s);
 }
 
 static void terminate(struct process *p)

@@ -4,6 +4,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
+#include "daemon/supervisor/forkserver.h"
 #include "daemon/supervisor/process_internal.h"
 #include "daemon/supervisor/supervisor.h"
 
@@ -92,39 +93,56 @@ static void unlink_event(struct process *p)
 		s->events_end = place;
 }
 
+static struct process_queue *queue_of(const struct process *p)
+{
+	if (p->spawn_queued)
+		return &p->supervisor->spawns;
+	return p->wait_server ? &p->supervisor->waiting : NULL;
+}
+
 void process_unlink_spawn(struct process *p)
 {
-	struct supervisor *s = p->supervisor;
-	struct process **place = &s->spawns;
+	struct process_queue *q = queue_of(p);
+	struct process **place;
 
-	if (!p->spawn_queued)
+	if (!q)
 		return;
+	place = &q->first;
 	while (*place && *place != p)
 		place = &(*place)->next_spawn;
 	if (*place)
 		*place = p->next_spawn;
 	if (!*place)
-		s->spawns_end = place;
-	p->spawn_queued = false;
+		q->end = place;
+	p->spawn_queued = p->wait_server = false;
 }
 
 void process_cancel_spawn(struct process *p)
 {
 	process_unlink_spawn(p);
-	p->wait_server = false;
+	forkserver_answered(p);
 	p->incarnation--;
 }
 
-void process_queue_spawn_again(struct process *p)
+static void append(struct process_queue *q, struct process *p)
 {
-	struct supervisor *s = p->supervisor;
-
-	if (p->spawn_queued)
-		return;
-	p->spawn_queued = true;
 	p->next_spawn = NULL;
-	*s->spawns_end = p;
-	s->spawns_end = &p->next_spawn;
+	*q->end = p;
+	q->end = &p->next_spawn;
+}
+
+void process_queue_spawn(struct process *p)
+{
+	process_unlink_spawn(p);
+	p->spawn_queued = true;
+	append(&p->supervisor->spawns, p);
+}
+
+void process_await_server(struct process *p)
+{
+	process_unlink_spawn(p);
+	p->wait_server = true;
+	append(&p->supervisor->waiting, p);
 }
 
 static void unlink_clean(struct process *p)

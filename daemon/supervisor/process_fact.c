@@ -223,9 +223,7 @@ static void on_failed(struct process *p, const struct link_slot *f)
 
 void process_cannot_spawn(struct process *p, enum link_step step, int err, const char *words)
 {
-	if (p->spawn_queued)
-		process_unlink_spawn(p);
-	p->incarnation--;
+	process_cancel_spawn(p);
 	process_acknowledge(p); /* the last life's end, if that is what led here */
 	not_spawned(p, step, err, words ? strdup(words) : NULL);
 }

@@ -20,13 +20,13 @@ void process_handle(struct process *p, enum process_event ev);
 void process_set_reason(struct process *p, char *reason); /* takes reason */
 /* The one timer, for what the state waits for; at once if the deadline is past. */
 void process_start_timer(struct process *p, uint64_t deadline_ns);
-void process_unlink_spawn(struct process *p); /* out of the queue of spawns, if it is in there */
+void process_unlink_spawn(struct process *p); /* out of the queue of spawns that it is in, if any */
 void process_init_timer(struct process *p);
 void process_unqueue(struct process *p); /* out of every list, timer stopped */
 
+void process_queue_spawn(struct process *p);
+void process_await_server(struct process *p); /* forkserver.c queues it again */
 void process_cancel_spawn(struct process *p); /* it was queued, never asked for */
-void process_queue_spawn_again(
-	struct process *p); /* the same incarnation: what it waited for is there */
 void process_cannot_spawn(struct process *p, enum link_step step, int err, const char *words);
 
 /* process_act.c */

@@ -334,7 +334,8 @@ int supervisor_run(const struct supervisor_options *options)
 	s.options = *options;
 	s.listen_fd = -1;
 	s.events_end = &s.events;
-	s.spawns_end = &s.spawns;
+	s.spawns.end = &s.spawns.first;
+	s.waiting.end = &s.waiting.first;
 	s.exit_status = 1;
 	s.told_running = UINT_MAX;
 	srand48((long)(clock_real_ns() ^ (uint64_t)getpid()));

@@ -45,6 +45,10 @@ struct supervisor_options {
 	const char *resume; /* runtime directory of a predecessor; NULL: the first */
 };
 
+struct process_queue {
+	struct process *first, **end; /* linked by next_spawn: nobody is in two */
+};
+
 struct supervisor {
 	struct ev_loop *loop;
 	struct supervisor_options options;
@@ -67,7 +71,8 @@ struct supervisor {
 	struct process **slots; /* by slot; NULL: free */
 	uint32_t n_slots, slots_used;
 	struct process *events, **events_end;
-	struct process *spawns, **spawns_end;
+	struct process_queue spawns; /* that are to be asked for */
+	struct process_queue waiting; /* for a place at their forkservers */
 	struct process *cleans;
 	uint64_t acks_sent, acks_done; /* ends that were acknowledged; that the keeper let go */
 	ev_prepare before_wait;

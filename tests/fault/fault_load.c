@@ -2,11 +2,13 @@
  *
  * What is too many is refused in words, and what was there runs on. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -492,6 +494,38 @@ static void as_many_processes_start_as_descriptors_allow(void **state)
 	fixture_down(f);
 }
 
+#define FEW                                                                                    \
+	"process_name = %(process_num)d\nautostart = false\nstartsecs = 0\nstartretries = 0\n" \
+	"command = @child@ hold\n"
+
+/* What there was room for when they began to wait is gone when they are let in. */
+static void who_waits_for_a_forkserver_is_told_when_descriptors_run_out(void **state)
+{
+	struct fixture *f = *state;
+	json_t *reply = NULL;
+
+	f->nofile = FEW_FDS;
+	assert_return_code(mkfifo(fixture_path(f, "go"), 0600), errno);
+	fixture_up(f, "[forkserver:slow]\n"
+		      "command = sh -c 'read go <@dir@/go; exec @build@/foster-forkserver'\n"
+		      "[program:x]\nnumprocs = 100\nstart_method = forkserver:slow\n" FEW
+		      "[program:y]\nnumprocs = 100\n" FEW);
+	assert_return_code(varlink_send(&f->calls, "Start", json_pack("{s:[s]}", "names", "x:*"),
+					false, NULL, 0),
+			   errno);
+	fixture_until(f, "x:99", "STARTING");
+	assert_int_equal(fixture_ctl(f, "start", "y:*").status, 0);
+	auto_close int go = open(fixture_path(f, "go"), O_WRONLY | O_CLOEXEC);
+	assert_return_code(go, errno);
+	close_fd(&go);
+	assert_int_equal(varlink_receive(&f->calls, FIXTURE_DEADLINE_MS, &reply), 0);
+	json_t *outcomes = json_object_get(json_object_get(reply, "parameters"), "outcomes");
+	assert_int_equal(json_array_size(outcomes), 100);
+	assert_int_equal(n_started(outcomes), (FEW_FDS - KEPT_FDS - 2) / 3 - 100);
+	json_decref(reply);
+	fixture_down(f);
+}
+
 /* In the client: a process of its own session; then wait to be killed. */
 _Noreturn static void become_session(struct fixture *f, int number, int said)
 {
@@ -564,6 +598,7 @@ int main(void)
 		fixture_test(ten_thousand_connections_are_answered_while_children_churn),
 		fixture_test(a_hundred_clients_get_a_thousand_right_answers_each),
 		fixture_test(as_many_processes_start_as_descriptors_allow),
+		fixture_test(who_waits_for_a_forkserver_is_told_when_descriptors_run_out),
 		fixture_test(as_many_sessions_begin_as_descriptors_allow),
 	};
 
