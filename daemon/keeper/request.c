@@ -115,8 +115,7 @@ static int forward_to_logger(struct keeper *k, const struct link_message *m)
 {
 	struct link_part body = { m->body, m->len };
 
-	part_send(&k->parts[PART_LOGGER], m->head, &body, 1, NULL, 0);
-	return 0;
+	return part_try_send(&k->parts[PART_LOGGER], m->head, &body, 1, NULL, 0);
 }
 
 /* The logger has its own descriptor of the pipe, and drains it to where it led. What comes after this

@@ -244,6 +244,8 @@ static void on_refused(struct supervisor *s, const struct link_message *m)
 	if (p && r->type == LINK_SIGNAL && r->err != ESRCH &&
 	    m->head->incarnation == p->incarnation)
 		process_post(p, PROCESS_EV_BAFFLED);
+	if (r->type == LINK_SYNC) /* who waits for it gets what there is */
+		sync_answered(s, m->head->incarnation);
 	if (r->type != LINK_SIGNAL || r->err != ESRCH)
 		log_error(p ? process_name(p) : "supervisor", "the keeper refused %s: %s",
 			  link_type_name(r->type), strerror(r->err));

@@ -328,6 +328,43 @@ static void ten_thousand_connections_are_answered_while_children_churn(void **st
 	fixture_down(f);
 }
 
+/* The logger is asked to write, first, what was printed; its link holds fewer such requests. */
+static void ten_thousand_readers_are_answered_by_a_logger_that_was_stopped(void **state)
+{
+	struct fixture *f = *state;
+
+	need_fds(MANY + SPARE_FDS);
+	fixture_up(f, "[foster]\nwatchdog = 0\n"
+		      "[program:says]\nstartsecs = 0\ncommand = @child@ print hello\n");
+	fixture_settle(f, "says", "EXITED");
+	varlink_close(&f->events);
+	connect_all(f);
+	pid_t logger = fixture_logger(f);
+	fixture_kill(logger, SIGSTOP);
+	for (size_t i = 0; i < MANY; i++) {
+		struct varlink v = { .fd = connections[i] };
+
+		assert_int_equal(varlink_send(&v, "ReadLog",
+					      json_pack("{s:s,s:i,s:i}", "name", "says", "offset",
+							0, "length", 5),
+					      false, NULL, 0),
+				 0);
+	}
+	fixture_until_asleep(f, fixture_supervisor(f));
+	fixture_until_asleep(f, f->fosterd);
+	fixture_kill(logger, SIGCONT);
+	for (size_t i = 0; i < MANY; i++) {
+		struct varlink v = { .fd = connections[i] };
+
+		assert_string_equal(text_of(receive_on(f, &v, FIXTURE_DEADLINE_MS), "data"),
+				    "hello");
+		buf_done(&v.in);
+		json_array_clear(f->kept);
+	}
+	close_all();
+	fixture_down(f);
+}
+
 /* ---- a hundred clients ---------------------------------------------------------------------- */
 
 /* What a client, a process of its own, knows of its own process. */
@@ -596,6 +633,7 @@ int main(void)
 		fixture_test(ten_thousand_children_are_kept_each_for_itself),
 		fixture_test(a_signal_that_comes_with_the_ends_of_many_is_heard),
 		fixture_test(ten_thousand_connections_are_answered_while_children_churn),
+		fixture_test(ten_thousand_readers_are_answered_by_a_logger_that_was_stopped),
 		fixture_test(a_hundred_clients_get_a_thousand_right_answers_each),
 		fixture_test(as_many_processes_start_as_descriptors_allow),
 		fixture_test(who_waits_for_a_forkserver_is_told_when_descriptors_run_out),
