@@ -13,6 +13,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/mem.h"
 #include "daemon/base/sig.h"
+#include "daemon/keeper/parting.h"
 #include "daemon/keeper/store.h"
 
 #define CHILD_FIRST_S 0.001
@@ -146,6 +147,7 @@ static void before_wait(struct ev_loop *loop, ev_prepare *w, int revents)
 	(void)loop;
 	(void)revents;
 	send_snapshot(k);
+	(void)partings_tell(k);
 	slots_report_unlogged(k);
 	if (k->snapshot_next == LINK_NO_SLOT) {
 		if (!ev_is_active(&k->child_first))

@@ -120,8 +120,9 @@ struct keeper {
 	uint64_t acks; /* of this supervisor, carried out */
 	bool any_unlogged; /* slots */
 	struct parting *partings; /* parting.h */
-	unsigned n_partings;
-	uint32_t last_parting;
+	unsigned n_held; /* that have a descriptor */
+	uint32_t last_parting; /* id */
+	bool any_untold; /* partings, perhaps */
 
 	int signal_fd;
 	ev_io on_signal;

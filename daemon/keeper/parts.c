@@ -385,7 +385,7 @@ static void introduce_logger(struct keeper *k)
 
 	if (k->own_log_fd >= 0)
 		part_send(&k->parts[PART_LOGGER], &log_head, body, 3, &k->own_log_fd, 1);
-	partings_tell(k);
+	partings_tell_new_logger(k);
 	if (k->snapshot_next == LINK_NO_SLOT && k->configured)
 		part_send(&k->parts[PART_SUPERVISOR], &h, NULL, 0, NULL, 0);
 }

@@ -100,7 +100,7 @@ static int on_log(struct keeper *k, const struct link_message *m)
 	if (pipe < 0)
 		return pipe;
 	if (logger->link->fd >= 0)
-		r = link_leave_room(logger->link);
+		r = partings_tell(k) < 0 ? -EAGAIN : link_leave_room(logger->link);
 	if (r == 0)
 		r = part_try_send(logger, &h, &body, 1, &pipe, 1);
 	s->unlogged &= (uint8_t) ~(1U << l->stream);

@@ -96,7 +96,7 @@ void slots_send_reports(struct keeper *k)
 
 void slots_report_unlogged(struct keeper *k)
 {
-	if (!k->any_unlogged || k->parts[PART_LOGGER].link->blocked)
+	if (!k->any_unlogged || k->any_untold || k->parts[PART_LOGGER].link->blocked)
 		return;
 	k->any_unlogged = false;
 	for (uint32_t i = 0; i < k->table.used_max; i++)

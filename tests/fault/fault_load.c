@@ -328,6 +328,42 @@ static void ten_thousand_connections_are_answered_while_children_churn(void **st
 	fixture_down(f);
 }
 
+/* Of each process two pipes are let go, which is more than the logger's link holds. */
+static void what_thousands_print_at_their_end_is_written_by_a_logger_that_was_stopped(void **state)
+{
+	struct fixture *f = *state;
+	const int n = 4000;
+
+	need_fds(3 * n + SPARE_FDS);
+	fixture_up(f, "[foster]\nwatchdog = 0\n[program:first]\ncommand = @child@ hold\n");
+	fixture_settle(f, "first", "RUNNING");
+	varlink_close(&f->events);
+	pid_t logger = fixture_logger(f);
+	int keeper_fds = run_count_fds(f->fosterd), logger_fds = run_count_fds(logger);
+
+	fixture_write_config(
+		f, "[foster]\nwatchdog = 0\n[program:first]\ncommand = @child@ hold\n"
+		   "[program:x]\nnumprocs = 4000\nprocess_name = %(process_num)d\n"
+		   "startsecs = 0\ncommand = @child@ bye 15 /dev/stdout bye print up hold\n");
+	assert_int_equal(fixture_ctl(f, "update").status, 0);
+	for (int i = 0; i < n; i++)
+		fixture_until_file(f, fixture_format(f, "run/log/x:%d-stdout.log", i), "up");
+	fixture_kill(logger, SIGSTOP);
+	fixture_write_config(f,
+			     "[foster]\nwatchdog = 0\n[program:first]\ncommand = @child@ hold\n");
+	assert_int_equal(fixture_ctl(f, "update").status, 0);
+	fixture_until_asleep(f, f->fosterd);
+	fixture_kill(logger, SIGCONT);
+	fixture_until_asleep(f, logger);
+	fixture_until_asleep(f, f->fosterd);
+	for (int i = 0; i < n; i++)
+		assert_contains(fixture_file(f, fixture_format(f, "run/log/x:%d-stdout.log", i)),
+				"bye");
+	assert_int_equal(run_count_fds(logger), logger_fds);
+	assert_int_equal(run_count_fds(f->fosterd), keeper_fds);
+	fixture_down(f);
+}
+
 /* The logger is asked to write, first, what was printed; its link holds fewer such requests. */
 static void ten_thousand_readers_are_answered_by_a_logger_that_was_stopped(void **state)
 {
@@ -633,6 +669,8 @@ int main(void)
 		fixture_test(ten_thousand_children_are_kept_each_for_itself),
 		fixture_test(a_signal_that_comes_with_the_ends_of_many_is_heard),
 		fixture_test(ten_thousand_connections_are_answered_while_children_churn),
+		fixture_test(
+			what_thousands_print_at_their_end_is_written_by_a_logger_that_was_stopped),
 		fixture_test(ten_thousand_readers_are_answered_by_a_logger_that_was_stopped),
 		fixture_test(a_hundred_clients_get_a_thousand_right_answers_each),
 		fixture_test(as_many_processes_start_as_descriptors_allow),
