@@ -44,7 +44,6 @@ NO_SLOT = 0xFFFFFFFF
 DATAGRAM_BYTES = 32768
 FDS_MAX = 32
 FD_LAST = 0x7FFFFFFF
-BATCH_BYTES = 32768
 SPARE_DELAY_S = 0.001
 TEXT_BYTES_MAX = 2048  # of what a child says when it fails
 
@@ -93,10 +92,11 @@ class Link:
         self.size = 0
 
     def say(self, kind, key, body, fds=()):
-        if self.size > BATCH_BYTES or len(self.fds) + len(fds) > FDS_MAX:
+        said = message(kind, key, body, len(fds))
+        if self.size + len(said) > DATAGRAM_BYTES or len(self.fds) + len(fds) > FDS_MAX:
             self.flush()
-        self.out.append(message(kind, key, body, len(fds)))
-        self.size += len(self.out[-1])
+        self.out.append(said)
+        self.size += len(said)
         self.fds += fds
 
     def flush(self):
@@ -509,7 +509,7 @@ class Server:
     # -- answers
 
     def fail(self, key, step, err, text):
-        text = text.encode(errors="backslashreplace")[-BATCH_BYTES // 2:]
+        text = text.encode(errors="backslashreplace")[-DATAGRAM_BYTES // 2:]
         self.link.say(FAILED, key, TWO.pack(step, err) + text + b"\0")
 
     def say_forked(self, child):

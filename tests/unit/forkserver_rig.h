@@ -33,7 +33,7 @@
 #include "daemon/base/mem.h"
 
 #define RIG_DEADLINE_MS 20000
-#define RIG_ANSWERS 1024
+#define RIG_ANSWERS 2048
 
 enum rig_kind {
 	RIG_NATIVE,

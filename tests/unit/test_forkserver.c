@@ -452,6 +452,31 @@ static void many_requests_in_one_burst_are_all_carried_out(void **state)
 	rig_end(r);
 }
 
+/* More than one datagram holds. */
+static void many_ends_at_once_are_all_told(void **state)
+{
+	struct rig *r = rig_begin(kind_of(state));
+	static struct rig_answer *children[600];
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(children); i++) {
+		struct rig_plan p = sleeper(i);
+
+		children[i] = rig_start(r, &p);
+	}
+	assert_int_equal(kill(r->pid, SIGSTOP), 0);
+	assert_int_equal(waitpid(r->pid, NULL, WUNTRACED), r->pid);
+	for (uint32_t i = 0; i < ARRAY_SIZE(children); i++)
+		assert_int_equal(kill(children[i]->pid, SIGKILL), 0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(children); i++)
+		assert_int_equal(
+			poll(&(struct pollfd){ children[i]->pidfd, POLLIN, 0 }, 1, RIG_DEADLINE_MS),
+			1);
+	assert_int_equal(kill(r->pid, SIGCONT), 0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(children); i++)
+		assert_int_equal(WTERMSIG(rig_wait(r, children[i])), SIGKILL);
+	rig_end(r);
+}
+
 static void an_end_is_told_before_it_is_reaped(void **state)
 {
 	struct rig *r = rig_begin(kind_of(state));
@@ -1147,6 +1172,8 @@ int main(void)
 		ALL(a_program_on_local_files_fails_in_the_same_words),
 		ALL(a_limit_that_cannot_be_set_is_told),
 		ALL(many_requests_in_one_burst_are_all_carried_out),
+		ONE(many_ends_at_once_are_all_told, python),
+		ONE(many_ends_at_once_are_all_told, perl),
 		ONE(an_end_is_told_before_it_is_reaped, python),
 		ONE(an_end_is_told_before_it_is_reaped, perl),
 		ALL(children_outlive_a_killed_server_and_keep_their_statuses),
