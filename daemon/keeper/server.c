@@ -9,6 +9,8 @@
  * as it should, and one that has not answered when its plan is given up. */
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <sys/wait.h>
 
 #include "daemon/base/fd.h"
@@ -23,6 +25,7 @@ struct server {
 	struct keeper *keeper;
 	uint32_t slot;
 	bool loaded; /* its preload is done */
+	bool killed; /* for what it did, or did not */
 	bool stays_parent;
 	unsigned n_due; /* answers */
 	ev_timer watch; /* runs from what was last said, as long as one is due */
@@ -243,10 +246,20 @@ static void on_message(void *data, const struct link_message *m)
 }
 
 /* Its number is its own until its end was acknowledged. */
-static void end_server(const struct server *s)
+__attribute__((format(printf, 2, 3))) static void end_server(struct server *s, const char *format,
+							     ...)
 {
 	pid_t pid = table_facts(&s->keeper->table, s->slot)->pid;
+	char why[TABLE_NAME_BYTES + 64];
+	va_list ap;
 
+	if (s->killed)
+		return;
+	s->killed = true;
+	va_start(ap, format);
+	vsnprintf(why, sizeof why, format, ap);
+	va_end(ap);
+	log_error(table_name(&s->keeper->table, s->slot), "%s, killing it", why);
 	if (pid > 1)
 		kill(pid, SIGKILL);
 }
@@ -260,11 +273,8 @@ static void listen_to(struct server *s)
 	while (r == 1);
 	if (r != -EAGAIN) /* its end, if this is it, is seen by its pidfd */
 		ev_io_stop(s->keeper->loop, &s->on_readable);
-	if (r != -EPROTO && r != -EPROTONOSUPPORT)
-		return;
-	log_error(table_name(&s->keeper->table, s->slot), "does not speak version %d, killing it",
-		  LINK_VERSION);
-	end_server(s);
+	if (r == -EPROTO || r == -EPROTONOSUPPORT)
+		end_server(s, "does not speak version %d", LINK_VERSION);
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
@@ -278,16 +288,12 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 static void on_watch(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct server *s = w->data;
-	struct keeper *k = s->keeper;
 
 	(void)loop;
 	(void)revents;
 	listen_to(s);
-	if (!s->n_due || ev_is_active(w))
-		return;
-	log_error(table_name(&k->table, s->slot), "has not answered for %u ms, killing it",
-		  k->watchdog_ms);
-	end_server(s);
+	if (s->n_due && !ev_is_active(w))
+		end_server(s, "has not answered for %u ms", s->keeper->watchdog_ms);
 }
 
 static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
@@ -313,6 +319,7 @@ struct server *server_of_link(struct keeper *k, uint32_t slot, int fd, bool load
 	s->keeper = k;
 	s->slot = slot;
 	s->loaded = loaded;
+	s->killed = false;
 	s->stays_parent = stays_parent;
 	s->n_due = 0;
 	link_init(&s->link, fd);
@@ -390,19 +397,23 @@ int server_give_up(struct keeper *k, uint32_t slot)
 
 	if (server >= TABLE_SLOTS || !k->slots[server].server)
 		return -ESRCH;
-	log_error(table_name(&k->table, server), "has not made %s in time, killing it",
-		  table_name(&k->table, slot));
-	end_server(k->slots[server].server);
+	end_server(k->slots[server].server, "has not made %s in time", table_name(&k->table, slot));
 	return 0;
 }
 
+/* With all others of this turn: each alone would fill the socket much sooner. What it was not told would be a
+ * zombie for ever. */
 void server_reap(struct keeper *k, uint32_t slot, uint64_t incarnation)
 {
 	uint32_t server = table_facts(&k->table, slot)->server;
+	struct server *s = server < TABLE_SLOTS ? k->slots[server].server : NULL;
 	struct link_head h = { .type = LINK_REAP, .slot = slot, .incarnation = incarnation };
 
-	if (server < TABLE_SLOTS && k->slots[server].server)
-		(void)send_now(k->slots[server].server, &h, NULL, 0, NULL, 0);
+	if (!s)
+		return;
+	if (link_send(&s->link, &h, NULL, 0, NULL, 0) == -EAGAIN)
+		end_server(s, "reads nothing");
+	ev_io_start(k->loop, &s->on_writable);
 }
 
 /* ---- its end --------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/base/clock.h"
 #include "daemon/base/mem.h"
 #include "tests/e2e/fixture.h"
 #include "tests/e2e/hangfs.h"
@@ -172,6 +173,52 @@ static void one_that_hangs_and_has_a_status_to_tell_is_replaced(void **state)
 	fixture_down(f);
 }
 
+#define MANY 2000
+
+static void expect_children(struct fixture *f, pid_t parent, size_t n)
+{
+	uint64_t deadline = clock_boot_ns() + FIXTURE_DEADLINE_MS * NS_PER_MS;
+	pid_t pids[MANY + 8];
+
+	while (run_children_of(parent, pids, ARRAY_SIZE(pids)) != n) {
+		if (clock_boot_ns() > deadline)
+			fixture_fail(f, "%d has %zu children", parent,
+				     run_children_of(parent, pids, ARRAY_SIZE(pids)));
+		usleep(5000);
+	}
+}
+
+/* It has told of all ends before it is stopped; that they may be reaped is more than its link holds. */
+static void one_that_is_stopped_leaves_no_zombies(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pids[MANY + 1];
+
+	fixture_up(f, "[foster]\nwatchdog = 0\n[forkserver:fs]\ntype = python\n"
+		      "[program:a]\nnumprocs = 2000\nprocess_name = %(process_num)d\n"
+		      "autorestart = false\nkill_scope = process\n"
+		      "stdout_logfile = NONE\nstderr_logfile = NONE\n" MADE "hold\n");
+	fixture_until(f, "a:1999", "RUNNING");
+	pid_t server = run_child_named(f->fosterd, "python3", 0),
+	      supervisor = fixture_supervisor(f);
+	expect_children(f, server, MANY + 1); /* and its spare */
+	fixture_until_asleep(f, supervisor);
+	fixture_kill(supervisor, SIGSTOP);
+	size_t n = run_children_of(server, pids, MANY + 1);
+	for (size_t i = 0; i < n; i++)
+		fixture_kill(pids[i], SIGKILL);
+	fixture_until_asleep(f, server);
+	fixture_until_asleep(f, f->fosterd);
+	fixture_kill(server, SIGSTOP);
+	fixture_kill(supervisor, SIGCONT);
+	fixture_until_asleep(f, supervisor);
+	fixture_until_asleep(f, f->fosterd);
+	kill(server, SIGCONT); /* if it is still there */
+	expect_children(f, server, 0);
+	expect_children(f, f->fosterd, run_alive(server) ? 3 : 2);
+	fixture_down(f);
+}
+
 static void one_may_take_its_time_to_load(void **state)
 {
 	struct fixture *f = *state;
@@ -266,6 +313,7 @@ int main(void)
 		fixture_test(so_is_one_in_python),
 		fixture_test(so_is_one_of_another_making),
 		fixture_test(one_that_hangs_and_has_a_status_to_tell_is_replaced),
+		fixture_test(one_that_is_stopped_leaves_no_zombies),
 		fixture_test(one_may_take_its_time_to_load),
 		fixture_test(who_waits_for_a_forkserver_that_says_nothing_can_be_stopped),
 		fixture_test(or_killed),
