@@ -6,7 +6,7 @@
  *
  * Once its preload is done, an answer is due to each plan, and of each child of its own whose end is seen
  * the status. One that is silent for a watchdog interval hangs, and is killed; so is one that does not speak
- * as it should, and one that has not answered when its plan is given up. */
+ * as it should, that lives on without its link, or that has not answered when its plan is given up. */
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -20,15 +20,18 @@
 #include "daemon/keeper/birth.h"
 #include "daemon/keeper/keeper.h"
 
+#define CLOSED_TO_END_S 1.
+
 struct server {
 	struct birth *births;
 	struct keeper *keeper;
 	uint32_t slot;
 	bool loaded; /* its preload is done */
+	bool closed; /* its end of the link; watch waits for its own end */
 	bool killed; /* for what it did, or did not */
 	bool stays_parent;
 	unsigned n_due; /* answers */
-	ev_timer watch; /* runs from what was last said, as long as one is due */
+	ev_timer watch; /* runs from what was last said, as long as one is due; or when closed */
 	ev_io on_readable, on_writable;
 	struct link link;
 };
@@ -264,6 +267,15 @@ __attribute__((format(printf, 2, 3))) static void end_server(struct server *s, c
 		kill(pid, SIGKILL);
 }
 
+/* Its link is closed: as a rule it is about to end. */
+static void await_end(struct server *s)
+{
+	s->closed = true;
+	ev_timer_stop(s->keeper->loop, &s->watch);
+	ev_timer_set(&s->watch, CLOSED_TO_END_S, 0.);
+	ev_timer_start(s->keeper->loop, &s->watch);
+}
+
 static void listen_to(struct server *s)
 {
 	int r;
@@ -271,10 +283,15 @@ static void listen_to(struct server *s)
 	do
 		r = link_receive(&s->link, on_message, s);
 	while (r == 1);
-	if (r != -EAGAIN) /* its end, if this is it, is seen by its pidfd */
-		ev_io_stop(s->keeper->loop, &s->on_readable);
+	if (r == -EAGAIN)
+		return;
+	ev_io_stop(s->keeper->loop, &s->on_readable);
 	if (r == -EPROTO || r == -EPROTONOSUPPORT)
 		end_server(s, "does not speak version %d", LINK_VERSION);
+	else if (r < 0 && r != -ECONNRESET)
+		end_server(s, "what it has said is lost (%s)", strerror(-r));
+	else
+		await_end(s);
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
@@ -291,6 +308,10 @@ static void on_watch(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
+	if (s->closed) {
+		end_server(s, "has closed its link");
+		return;
+	}
 	listen_to(s);
 	if (s->n_due && !ev_is_active(w))
 		end_server(s, "has not answered for %u ms", s->keeper->watchdog_ms);
@@ -319,7 +340,7 @@ struct server *server_of_link(struct keeper *k, uint32_t slot, int fd, bool load
 	s->keeper = k;
 	s->slot = slot;
 	s->loaded = loaded;
-	s->killed = false;
+	s->closed = s->killed = false;
 	s->stays_parent = stays_parent;
 	s->n_due = 0;
 	link_init(&s->link, fd);
@@ -376,11 +397,11 @@ int server_spawn(struct keeper *k, uint32_t slot, const struct link_message *m,
 	copy.nofile_soft = k->nofile.rlim_cur;
 	copy.nofile_hard = k->nofile.rlim_max;
 	r = send_now(s, &h, body, 2, fds, n_fds);
-	if (r == 0) {
-		k->n_server_spawns++;
-		expect(s);
-	}
-	return r == -EPIPE ? -ECONNRESET : r;
+	if (r < 0 && r != -EPIPE) /* then it is about to end, and this fails with it: not before */
+		return r;
+	k->n_server_spawns++;
+	expect(s);
+	return 0;
 }
 
 void server_expect_end(struct keeper *k, uint32_t slot)

@@ -261,6 +261,25 @@ static void or_killed(void **state)
 	refuse_to_serve(*state, "1", "kill", "forkserver fs: has not made a in time, killing it");
 }
 
+static void one_that_closes_its_link_is_replaced(void **state)
+{
+	struct fixture *f = *state;
+	struct run start = { 0 };
+
+	fixture_up(f, "[forkserver:fs]\n"
+		      "command = sh -c '[ -e @dir@/once ] && exec @build@/foster-forkserver; "
+		      ": >@dir@/once; exec 3>&-; exec sleep 1000'\n"
+		      "[program:a]\nautostart = false\n" MADE "hold\n"
+		      "[program:b]\nautostart = false\n" MADE "hold\n");
+	fixture_ctl_start(f, &start, "start", "a");
+	while (!run_child_named(f->fosterd, "sleep", 0))
+		usleep(1000);
+	fixture_ctl_is(f, 0, "b: started\n", "", "start", "b"); /* asked of it after that */
+	fixture_check(f, fixture_finish(f, &start), 0, "a: started\n", "");
+	fixture_down(f);
+	assert_contains(fixture_file(f, "log"), "forkserver fs: has closed its link, killing it");
+}
+
 static void one_that_speaks_another_language_is_killed(void **state)
 {
 	refuse_to_serve(*state, "open $o, q(>&=3); syswrite $o, q(hello)", "stop",
@@ -317,6 +336,7 @@ int main(void)
 		fixture_test(one_may_take_its_time_to_load),
 		fixture_test(who_waits_for_a_forkserver_that_says_nothing_can_be_stopped),
 		fixture_test(or_killed),
+		fixture_test(one_that_closes_its_link_is_replaced),
 		fixture_test(one_that_speaks_another_language_is_killed),
 		fixture_test(a_start_that_a_file_system_holds_up_can_be_stopped),
 	};
