@@ -328,6 +328,8 @@ static void ten_thousand_connections_are_answered_while_children_churn(void **st
 	fixture_down(f);
 }
 
+#define FIRST "[foster]\nwatchdog = 0\n[program:first]\nstartsecs = 0\ncommand = @child@ hold\n"
+
 /* Of each process two pipes are let go, which is more than the logger's link holds. */
 static void what_thousands_print_at_their_end_is_written_by_a_logger_that_was_stopped(void **state)
 {
@@ -335,22 +337,22 @@ static void what_thousands_print_at_their_end_is_written_by_a_logger_that_was_st
 	const int n = 4000;
 
 	need_fds(3 * n + SPARE_FDS);
-	fixture_up(f, "[foster]\nwatchdog = 0\n[program:first]\ncommand = @child@ hold\n");
-	fixture_settle(f, "first", "RUNNING");
+	fixture_up(f, FIRST);
+	fixture_until(f, "first", "RUNNING");
 	varlink_close(&f->events);
 	pid_t logger = fixture_logger(f);
+	fixture_until_asleep(f, logger);
+	fixture_until_asleep(f, f->fosterd);
 	int keeper_fds = run_count_fds(f->fosterd), logger_fds = run_count_fds(logger);
 
 	fixture_write_config(
-		f, "[foster]\nwatchdog = 0\n[program:first]\ncommand = @child@ hold\n"
-		   "[program:x]\nnumprocs = 4000\nprocess_name = %(process_num)d\n"
-		   "startsecs = 0\ncommand = @child@ bye 15 /dev/stdout bye print up hold\n");
+		f, FIRST "[program:x]\nnumprocs = 4000\nprocess_name = %(process_num)d\n"
+			 "startsecs = 0\ncommand = @child@ bye 15 /dev/stdout bye print up hold\n");
 	assert_int_equal(fixture_ctl(f, "update").status, 0);
 	for (int i = 0; i < n; i++)
 		fixture_until_file(f, fixture_format(f, "run/log/x:%d-stdout.log", i), "up");
 	fixture_kill(logger, SIGSTOP);
-	fixture_write_config(f,
-			     "[foster]\nwatchdog = 0\n[program:first]\ncommand = @child@ hold\n");
+	fixture_write_config(f, FIRST);
 	assert_int_equal(fixture_ctl(f, "update").status, 0);
 	fixture_until_asleep(f, f->fosterd);
 	fixture_kill(logger, SIGCONT);
