@@ -452,10 +452,7 @@ static void a_clients_daemon_stays_down_under_the_next_supervisor(void **state)
 	kill_fosterd(f);
 	start_again(f);
 	fixture_settle(f, "job", "EXITED");
-	pid_t supervisor = fixture_supervisor(f);
-	fixture_kill(supervisor, SIGKILL);
-	fixture_new_supervisor(f, supervisor);
-	fixture_reconnect(f);
+	fixture_replace_supervisor(f);
 	assert_string_equal(fixture_state(f, "job"), "EXITED");
 	down(f);
 }
@@ -772,11 +769,7 @@ static void one_that_systemd_alone_remembers_is_adopted_for_good(void **state)
 	for (int i = 0; i < 2; i++) { /* known to the next supervisor, too */
 		assert_int_equal(fixture_settle(f, "free", "RUNNING"), pid);
 		if (i == 0) {
-			pid_t supervisor = fixture_supervisor(f);
-
-			fixture_kill(supervisor, SIGKILL);
-			fixture_new_supervisor(f, supervisor);
-			fixture_reconnect(f);
+			fixture_replace_supervisor(f);
 		}
 	}
 	down(f);

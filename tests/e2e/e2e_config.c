@@ -400,9 +400,7 @@ static void the_next_supervisor_goes_on_with_the_configuration_that_runs(void **
 	up_before(f);
 	pid_t gone = fixture_pid(f, "gone");
 	fixture_write_config(f, "[program:broken\n");
-	pid_t old = fixture_supervisor(f);
-	fixture_kill(old, SIGKILL);
-	fixture_new_supervisor(f, old);
+	fixture_replace_supervisor(f);
 	assert_int_equal(fixture_pid(f, "gone"), gone);
 	fixture_kill(gone, SIGKILL);
 	fixture_until(f, "gone", "RUNNING");
@@ -563,10 +561,7 @@ static void a_clients_process_stays_what_it_is(void **state)
 	fixture_write_config(f, "[program:web]\n" HOLD "[program:x]\n" HOLD);
 	fixture_ctl_is(f, 0, NULL, NULL, "update");
 	assert_string_equal(origin_of(f, "x"), "client");
-	pid_t supervisor = fixture_supervisor(f);
-	fixture_kill(supervisor, SIGKILL);
-	fixture_new_supervisor(f, supervisor);
-	fixture_reconnect(f);
+	fixture_replace_supervisor(f);
 	assert_int_equal(fixture_pid(f, "x"), pid);
 	assert_string_equal(origin_of(f, "x"), "client");
 	fixture_ctl_is(f, 0, NULL, "", "kill", "x");

@@ -316,9 +316,7 @@ static void a_session_outlives_its_connection_and_the_supervisor(void **state)
 	fixture_ctl_start(f, &r, "run", "--", fixture_child(f), "on", "10", "5", "say", said->path,
 			  "%p", "hold");
 	pid_t pid = (pid_t)atoi(fixture_line(f, said));
-	pid_t old = fixture_supervisor(f);
-	fixture_kill(old, SIGKILL);
-	fixture_new_supervisor(f, old);
+	fixture_replace_supervisor(f);
 	assert_true(run_alive(pid));
 	fixture_kill(pid, SIGUSR1);
 	fixture_check(f, fixture_finish(f, &r), 5, "", "");
@@ -380,9 +378,7 @@ static void a_supervisor_that_dies_changes_nothing(void **state)
 	json_int_t restarts =
 		json_integer_value(json_object_get(fixture_show(f, "web"), "restarts"));
 	assert_int_equal(restarts, 1);
-	pid_t old = fixture_supervisor(f);
-	fixture_kill(old, SIGKILL);
-	fixture_new_supervisor(f, old);
+	fixture_replace_supervisor(f);
 	assert_int_equal(fixture_pid(f, "web"), pid);
 	assert_string_equal(fixture_state(f, "web"), "RUNNING");
 	assert_int_equal(json_integer_value(json_object_get(fixture_show(f, "web"), "restarts")),

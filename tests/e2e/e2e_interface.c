@@ -82,7 +82,6 @@ static void so_it_does_after_the_supervisor_has_died(void **state)
 	pid_t supervisor = fixture_supervisor(f);
 	assert_return_code(kill(supervisor, SIGKILL), errno);
 	fixture_new_supervisor(f, supervisor);
-	fixture_reconnect(f);
 	json_t *again = fixture_call(f, "Define", "{s:s,s:s,s:[s,s]}", "id", "one", "name", "job",
 				     "argv", child, "hold");
 	assert_true(json_equal(first, again));

@@ -56,7 +56,6 @@ static void the_next_supervisor_takes_it_over(void **state)
 	pid_t next = (pid_t)atoi(fixture_line(f, said));
 	fixture_kill(supervisor, SIGKILL);
 	fixture_new_supervisor(f, supervisor);
-	fixture_reconnect(f);
 	assert_int_equal(fixture_settle(f, "a", "RUNNING"), next);
 	fixture_down(f);
 	fixture_expect_silence(f, said);
@@ -129,7 +128,6 @@ static void what_was_begun_and_is_not_wanted_is_killed(void **state)
 	pid_t next = (pid_t)atoi(fixture_line(f, said));
 
 	fixture_new_supervisor(f, supervisor);
-	fixture_reconnect(f);
 	assert_int_equal(fixture_settle(f, "a", "RUNNING"), next);
 	assert_int_not_equal(next, begun);
 	fixture_until_dead(f, begun);

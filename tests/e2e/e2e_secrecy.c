@@ -121,10 +121,7 @@ static void what_others_define_has_nothing_of_the_configurations_environment(voi
 				"FOSTER_NAME=mine");
 		assert_lacks(fixture_ctl(f, "tail", "-n", "100", "mine").out, SECRET);
 		assert_lacks(other_ctl(f, OTHER_DAEMON, "show", "mine").out, SECRET);
-		pid_t supervisor = fixture_supervisor(f);
-		fixture_kill(supervisor, SIGKILL);
-		fixture_new_supervisor(f, supervisor);
-		fixture_reconnect(f);
+		fixture_replace_supervisor(f);
 		fixture_ctl_is(f, 0, NULL, "", "start", "mine");
 		fixture_until(f, "mine", "EXITED");
 	}
@@ -157,10 +154,7 @@ static void no_line_of_the_log_has_values(void **state)
 		assert_lacks(r.err, SECRET);
 		fixture_kill(f->fosterd, SIGHUP);
 	}
-	pid_t supervisor = fixture_supervisor(f);
-	fixture_kill(supervisor, SIGKILL);
-	fixture_new_supervisor(f, supervisor);
-	fixture_reconnect(f);
+	fixture_replace_supervisor(f);
 	fixture_kill(f->fosterd, SIGUSR1);
 	fixture_ctl_is(f, 0, NULL, NULL, "restart", "web");
 	fixture_down(f);

@@ -186,10 +186,7 @@ static void no_definition_is_in_the_way_of_another(void **state)
 
 		assert_int_equal(r.status, 0);
 	}
-	pid_t supervisor = fixture_supervisor(f);
-	fixture_kill(supervisor, SIGKILL);
-	fixture_new_supervisor(f, supervisor);
-	fixture_reconnect(f);
+	fixture_replace_supervisor(f);
 	for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) /* it is known whose each is, and what */
 		assert_int_equal(other_ctl(f, jobs[i].uid, "restart", jobs[i].name).status, 0);
 	fixture_down(f);
@@ -230,10 +227,7 @@ static void what_one_user_defines_has_an_end(void **state)
 		n++;
 	assert_in_range(n, 20, 25);
 	fixture_ctl_is(f, 0, NULL, "", "start", "mine", "--", "true");
-	pid_t supervisor = fixture_supervisor(f);
-	fixture_kill(supervisor, SIGKILL);
-	fixture_new_supervisor(f, supervisor);
-	fixture_reconnect(f);
+	fixture_replace_supervisor(f);
 	assert_false(has_room_for_large(f, "another"));
 	assert_true(has_room_for_large(f, "job-0")); /* in its own place */
 	assert_int_equal(other_ctl(f, OTHER_NOBODY, "forget", "job-0").status, 0);

@@ -62,17 +62,13 @@ static void it_is_known_why_something_does_not_run(void **state)
 		      "restart_delay = 1000\n"
 		      "[program:done]\ncommand = @child@ exit 0\nstartsecs = 0\n");
 	for (int i = 0; i < 2; i++) { /* told by who has seen it, and by the next */
-		pid_t supervisor = fixture_supervisor_now(f);
-
 		for (size_t k = 0; k < ARRAY_SIZE(down); k++) {
 			if (i == 0)
 				fixture_settle(f, down[k].name, down[k].state);
 			assert_string_equal(fixture_state(f, down[k].name), down[k].state);
 			assert_string_equal(reason(f, down[k].name), down[k].reason);
 		}
-		fixture_kill(supervisor, SIGKILL);
-		fixture_new_supervisor(f, supervisor);
-		fixture_reconnect(f);
+		fixture_replace_supervisor(f);
 	}
 	fixture_down(f);
 }
@@ -126,7 +122,6 @@ static void a_stop_goes_on_with_the_next_supervisor(void **state)
 		fixture_kill(supervisor, SIGKILL);
 		fixture_kill(f->fosterd, SIGCONT);
 		fixture_new_supervisor(f, supervisor);
-		fixture_reconnect(f);
 		fixture_settle(f, "x", "STOPPED");
 		varlink_close(&other);
 	}
@@ -163,7 +158,6 @@ static void what_is_asked_of_one_that_is_stopping_goes_on_with_the_next_supervis
 		fixture_ctl_is(f, 0, NULL, "", "ping"); /* asked later, answered later */
 		fixture_kill(supervisor, SIGKILL);
 		fixture_new_supervisor(f, supervisor);
-		fixture_reconnect(f);
 		if (strcmp(cases[i].ends, "RUNNING") == 0)
 			fixture_expect_line(f, said, "up");
 		fixture_settle(f, "x", cases[i].ends);
@@ -177,6 +171,13 @@ static void expect_lines(struct fixture *f, struct fifo *said, const char *line,
 {
 	while (n--)
 		fixture_expect_line(f, said, line);
+}
+
+/* Each says its PID. */
+static void read_pids(struct fixture *f, struct fifo *said, pid_t *pids, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		pids[i] = (pid_t)atoi(fixture_line(f, said));
 }
 
 /* The supervisor, which is stopped, decides and dies; the keeper reads nothing meanwhile. */
@@ -204,15 +205,13 @@ static void restarts_of_many_go_on_with_the_next_supervisor(void **state)
 		   "[foster]\nwatchdog = 0\n"
 		   "[program:x]\nnumprocs = 1000\nprocess_name = x%(process_num)d\nstartsecs = 0\n"
 		   "autorestart = true\ncommand = @child@ say @dir@/said %%p hold\n");
-	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
-		pids[i] = (pid_t)atoi(fixture_line(f, said));
+	read_pids(f, said, pids, ARRAY_SIZE(pids));
 	pid_t supervisor = fixture_supervisor(f);
 	fixture_kill(supervisor, SIGSTOP);
 	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
 		fixture_kill(pids[i], SIGKILL);
 	decide_and_die(f, supervisor, NULL, 0);
-	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
-		(void)fixture_line(f, said);
+	read_pids(f, said, pids, ARRAY_SIZE(pids));
 	fixture_new_supervisor(f, supervisor);
 	fixture_down(f);
 }
@@ -250,10 +249,7 @@ static void who_waits_for_its_parent_waits_on(void **state)
 		      "command = @child@ first 1 @dir@/count 3 hold\n"
 		      "[program:x]\nparent = web\n" HOLD);
 	fixture_ctl_is(f, 1, NULL, NULL, "start", "web");
-	pid_t supervisor = fixture_supervisor(f);
-	fixture_kill(supervisor, SIGKILL);
-	fixture_new_supervisor(f, supervisor);
-	fixture_reconnect(f);
+	fixture_replace_supervisor(f);
 	fixture_ctl_is(f, 0, NULL, "", "start", "web");
 	fixture_settle(f, "x", "RUNNING");
 	fixture_down(f);
@@ -273,11 +269,15 @@ static void children_go_with_a_parent_whose_end_nobody_has_seen(void **state)
 	fixture_kill(supervisor, SIGKILL);
 	fixture_until_dead(f, x);
 	fixture_new_supervisor(f, supervisor);
-	fixture_reconnect(f);
 	fixture_ctl_is(f, 0, NULL, "", "start", "web");
 	fixture_settle(f, "x", "RUNNING");
 	fixture_down(f);
 }
+
+/* One of many. */
+#define CHILD \
+	"process_name = x%(process_num)d\nparent = web\nstartsecs = 0\nstopwaitsecs = 100000\n"
+#define SAYS_UP_AND_GONE "command = @child@ bye 15 @dir@/said gone say @dir@/said up hold\n"
 
 /* Many again, of which most have not been asked for a second life when the supervisor dies. */
 static void children_come_again_with_the_next_supervisor(void **state)
@@ -285,12 +285,9 @@ static void children_come_again_with_the_next_supervisor(void **state)
 	struct fixture *f = *state;
 	struct fifo *said = fixture_fifo(f, "said");
 
-	fixture_up(
-		f,
-		"[foster]\nwatchdog = 0\n[program:web]\nautorestart = true\nstartsecs = 2\n"
-		"command = @child@ hold\n"
-		"[program:x]\nnumprocs = 1000\nprocess_name = x%(process_num)d\nparent = web\n"
-		"startsecs = 0\nstopwaitsecs = 100000\ncommand = @child@ bye 15 @dir@/said gone say @dir@/said up hold\n");
+	fixture_up(f,
+		   "[foster]\nwatchdog = 0\n[program:web]\nautorestart = true\nstartsecs = 2\n"
+		   "command = @child@ hold\n[program:x]\nnumprocs = 1000\n" CHILD SAYS_UP_AND_GONE);
 	expect_lines(f, said, "up", 1000);
 	pid_t supervisor = fixture_supervisor(f), web = fixture_settle(f, "web", "RUNNING");
 	fixture_kill(web, SIGKILL);
@@ -312,12 +309,8 @@ static void children_go_with_the_next_supervisor(void **state)
 	struct fixture *f = *state;
 	struct fifo *said = fixture_fifo(f, "said");
 
-	fixture_up(
-		f,
-		"[foster]\nwatchdog = 0\n[program:web]\nautorestart = false\nstartsecs = 0\n"
-		"command = @child@ hold\n"
-		"[program:x]\nnumprocs = 3000\nprocess_name = x%(process_num)d\nparent = web\n"
-		"startsecs = 0\nstopwaitsecs = 100000\ncommand = @child@ bye 15 @dir@/said gone say @dir@/said up hold\n");
+	fixture_up(f, "[foster]\nwatchdog = 0\n[program:web]\nautorestart = false\n" HOLD
+		      "[program:x]\nnumprocs = 3000\n" CHILD SAYS_UP_AND_GONE);
 	expect_lines(f, said, "up", 3000);
 	pid_t supervisor = fixture_supervisor(f), web = fixture_settle(f, "web", "RUNNING");
 	fixture_kill(supervisor, SIGSTOP);
@@ -335,13 +328,10 @@ static void children_stay_down_with_the_next_supervisor(void **state)
 	struct fifo *said = fixture_fifo(f, "said");
 	pid_t pids[3000];
 
-	fixture_up(f,
-		   "[foster]\nwatchdog = 0\n[program:web]\nautorestart = false\n" HOLD
-		   "[program:x]\nnumprocs = 3000\nprocess_name = x%(process_num)d\nparent = web\n"
-		   "autorestart = true\nstartsecs = 0\nstopwaitsecs = 100000\n"
-		   "command = @child@ say @dir@/said %%p hold\n");
-	for (size_t i = 0; i < ARRAY_SIZE(pids); i++)
-		pids[i] = (pid_t)atoi(fixture_line(f, said));
+	fixture_up(f, "[foster]\nwatchdog = 0\n[program:web]\nautorestart = false\n" HOLD
+		      "[program:x]\nnumprocs = 3000\nautorestart = true\n" CHILD
+		      "command = @child@ say @dir@/said %%p hold\n");
+	read_pids(f, said, pids, ARRAY_SIZE(pids));
 	pid_t supervisor = fixture_supervisor(f), web = fixture_settle(f, "web", "RUNNING");
 	fixture_kill(supervisor, SIGSTOP);
 	fixture_kill(web, SIGKILL);
@@ -359,13 +349,9 @@ static void a_kept_configuration_that_is_damaged_is_read_anew(void **state)
 	pid_t x = fixture_start(f, "[program:x]\nstartsecs = 0\ncommand = @child@ hold\n", "x");
 
 	for (int i = 0; i < 2; i++) { /* the second successor finds what the first has mended */
-		pid_t supervisor = fixture_supervisor_now(f);
-
 		if (i == 0)
 			fixture_write_file(f, "run/config", "anything");
-		fixture_kill(supervisor, SIGKILL);
-		fixture_new_supervisor(f, supervisor);
-		fixture_reconnect(f);
+		fixture_replace_supervisor(f);
 		assert_int_equal(fixture_pid(f, "x"), x);
 	}
 	fixture_down(f);
@@ -441,11 +427,7 @@ static void an_update_goes_on_when_the_supervisor_is_killed(void **state)
 	fixture_until_dead(f, a);
 	copy_file(f, "saved", "run/config.next");
 	for (int i = 0; i < 2; i++) {
-		pid_t supervisor = fixture_supervisor_now(f);
-
-		fixture_kill(supervisor, SIGKILL);
-		fixture_new_supervisor(f, supervisor);
-		fixture_reconnect(f);
+		fixture_replace_supervisor(f);
 		pid_t again = fixture_settle(f, "a", "RUNNING");
 		assert_true(i == 0 ? again != a : again == a);
 		a = again;

@@ -488,6 +488,14 @@ pid_t fixture_new_supervisor(struct fixture *f, pid_t old)
 	return now;
 }
 
+pid_t fixture_replace_supervisor(struct fixture *f)
+{
+	pid_t old = fixture_supervisor(f);
+
+	fixture_kill(old, SIGKILL);
+	return fixture_new_supervisor(f, old);
+}
+
 pid_t fixture_new_logger(struct fixture *f, pid_t old)
 {
 	uint64_t deadline = clock_boot_ns() + FIXTURE_DEADLINE_MS * NS_PER_MS;

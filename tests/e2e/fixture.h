@@ -133,9 +133,13 @@ pid_t fixture_logger(struct fixture *f);
 /* The supervisor that answers: as the one before may be just being replaced. */
 pid_t fixture_supervisor_now(struct fixture *f);
 
-/* Wait until the supervisor, or the logger, is another process than old; returns the new one. */
+/* Wait until the supervisor, or the logger, is another process than old; returns the new one. Of a supervisor:
+ * connection and event stream are opened again. */
 pid_t fixture_new_supervisor(struct fixture *f, pid_t old);
 pid_t fixture_new_logger(struct fixture *f, pid_t old);
+
+/* Kill the supervisor, and wait for the next one: its PID. */
+pid_t fixture_replace_supervisor(struct fixture *f);
 
 /* Open connection and event stream again, after the supervisor was replaced. */
 void fixture_reconnect(struct fixture *f);

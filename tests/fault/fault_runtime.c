@@ -70,9 +70,7 @@ static void a_read_only_runtime_directory_stops_nothing_that_runs(void **state)
 	assert_int_equal(r.status, 1);
 	assert_contains(r.err, "Read-only file system");
 
-	pid_t old = fixture_supervisor(f);
-	fixture_kill(old, SIGKILL);
-	fixture_new_supervisor(f, old);
+	fixture_replace_supervisor(f);
 	expect_service(f, keep);
 	make_writable(f);
 	fixture_ctl_is(f, 0, NULL, "", "start", "job", "--", "true");
