@@ -237,6 +237,10 @@ static void on_refused(struct supervisor *s, const struct link_message *m)
 
 	if (!r)
 		return;
+	if (r->type == LINK_SYNC) { /* who waits for it is told what there is, if anything */
+		sync_answered(s, m->head->incarnation);
+		return;
+	}
 	if (p && (p->nameless || (r->type == LINK_NAME && r->err == ENOSPC))) {
 		nameless(p, m->head->incarnation, r);
 		return;
@@ -244,8 +248,6 @@ static void on_refused(struct supervisor *s, const struct link_message *m)
 	if (p && r->type == LINK_SIGNAL && r->err != ESRCH &&
 	    m->head->incarnation == p->incarnation)
 		process_post(p, PROCESS_EV_BAFFLED);
-	if (r->type == LINK_SYNC) /* who waits for it gets what there is */
-		sync_answered(s, m->head->incarnation);
 	if (r->type != LINK_SIGNAL || r->err != ESRCH)
 		log_error(p ? process_name(p) : "supervisor", "the keeper refused %s: %s",
 			  link_type_name(r->type), strerror(r->err));

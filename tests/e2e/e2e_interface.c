@@ -451,6 +451,41 @@ static void what_was_in_the_pipe_of_a_forgotten_process_is_written_by_no_logger(
 	fixture_down(f);
 }
 
+/* More than the logger is asked for at a time: the rest is asked for when there is no such slot any more. */
+static void who_waits_for_the_log_of_a_forgotten_process_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct varlink readers[100];
+
+	fixture_up(f, "[foster]\nwatchdog = 0\n");
+	fixture_call(f, "Define", "{s:s,s:s,s:[s,s,s]}", "id", "1", "name", "job", "argv",
+		     fixture_child(f), "print", "text");
+	fixture_until(f, "job", "EXITED");
+	pid_t logger = fixture_logger(f);
+	fixture_kill(logger, SIGSTOP);
+	for (size_t i = 0; i < ARRAY_SIZE(readers); i++) {
+		readers[i] = connect_to(f);
+		assert_int_equal(varlink_send(&readers[i], "ReadLog",
+					      json_pack("{s:s,s:i,s:i}", "name", "job", "offset", 0,
+							"length", 5),
+					      false, NULL, 0),
+				 0);
+	}
+	fixture_until_asleep(f, fixture_supervisor(f));
+	fixture_call(f, "Forget", "{s:[s]}", "names", "job");
+	fixture_kill(logger, SIGCONT);
+	for (size_t i = 0; i < ARRAY_SIZE(readers); i++) {
+		json_t *reply = NULL;
+
+		assert_int_equal(varlink_receive(&readers[i], FIXTURE_DEADLINE_MS, &reply), 0);
+		assert_string_equal(varlink_error(reply), "NoSuchProcess");
+		json_decref(reply);
+		varlink_close(&readers[i]);
+	}
+	fixture_down(f);
+	assert_lacks(fixture_file(f, "log"), "refused");
+}
+
 static void who_takes_a_name_gets_no_log_that_was_left_of_another(void **state)
 {
 	struct fixture *f = *state;
@@ -532,6 +567,7 @@ int main(void)
 		fixture_test(a_stream_must_be_asked_for),
 		fixture_test(the_secrets_of_a_forgotten_process_go_with_it),
 		fixture_test(what_was_in_the_pipe_of_a_forgotten_process_is_written_by_no_logger),
+		fixture_test(who_waits_for_the_log_of_a_forgotten_process_is_told),
 		fixture_test(who_takes_a_name_gets_no_log_that_was_left_of_another),
 		fixture_test(a_process_has_no_member_that_is_not_described),
 	};
