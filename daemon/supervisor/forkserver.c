@@ -171,10 +171,14 @@ static struct process *server_of(struct process *p)
 	return server;
 }
 
-static void take_place(struct process *p)
+/* Whether p has a place at its server, which is RUNNING, now. */
+static bool take_place(struct process *p)
 {
+	if (!p->asked && p->server->n_asked == FORKSERVER_ASKED_MAX)
+		return false;
 	p->server->n_asked += !p->asked;
 	p->asked = true;
+	return true;
 }
 
 int forkserver_ready(struct process *p, char **ret_reason)
@@ -188,11 +192,8 @@ int forkserver_ready(struct process *p, char **ret_reason)
 	if (p->server != server)
 		forkserver_answered(p);
 	p->server = server;
-	if (server->state == PROCESS_RUNNING &&
-	    (p->asked || server->n_asked < FORKSERVER_ASKED_MAX)) {
-		take_place(p);
+	if (server->state == PROCESS_RUNNING && take_place(p))
 		return 1;
-	}
 	forkserver_answered(p);
 	process_await_server(p);
 	if (!process_state_is_up(server->state) || server->state == PROCESS_STOPPING)
@@ -214,11 +215,8 @@ static void fill(struct process *server)
 {
 	struct process *p;
 
-	while (server->state == PROCESS_RUNNING && server->n_asked < FORKSERVER_ASKED_MAX &&
-	       (p = first_waiting(server))) {
-		take_place(p);
+	while (server->state == PROCESS_RUNNING && (p = first_waiting(server)) && take_place(p))
 		process_queue_spawn(p);
-	}
 }
 
 /* Half of them at a time: for each row of starts the budget is counted once. */

@@ -84,9 +84,8 @@ bool process_drain_spawns(struct supervisor *s)
 	static unsigned sent; /* since memory was given back */
 	struct budget budget = { 0 };
 
-	if (!s->spawns.first &&
-	    sent >= MANY_SPAWNS) { /* plans and logs of a large start are gone */
-		malloc_trim(0);
+	if (!s->spawns.first && sent >= MANY_SPAWNS) {
+		malloc_trim(0); /* plans and logs of a large start are gone */
 		sent = 0;
 	}
 	while (s->spawns.first && !keeper_is_congested(s)) {
