@@ -219,6 +219,26 @@ static void one_that_is_stopped_leaves_no_zombies(void **state)
 	fixture_down(f);
 }
 
+/* What a forkserver says of its children is not more than can be kept. */
+static void a_peak_that_nobody_can_have_is_the_most_there_is(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_start(
+		f,
+		fixture_format(
+			f,
+			"[forkserver:fs]\ncommand = sh -c 'sed \"s/.times.4./2**40/\" %s"
+			">@dir@/liar.pl; exec perl @dir@/liar.pl'\n"
+			"[program:a]\nautorestart = false\n" MADE "sleep 10\n",
+			realpath("tests/helpers/forkserver.pl", arena_alloc(&f->arena, 4096))),
+		"a");
+	fixture_settle(f, "a", "EXITED");
+	const json_t *usage = json_object_get(fixture_show(f, "a"), "rusage");
+	assert_int_equal(json_integer_value(json_object_get(usage, "maxrss_kb")), UINT32_MAX);
+	fixture_down(f);
+}
+
 static void one_may_take_its_time_to_load(void **state)
 {
 	struct fixture *f = *state;
@@ -268,12 +288,11 @@ static void one_that_closes_its_link_is_replaced(void **state)
 
 	fixture_up(f, "[forkserver:fs]\n"
 		      "command = sh -c '[ -e @dir@/once ] && exec @build@/foster-forkserver; "
-		      ": >@dir@/once; exec 3>&-; exec sleep 1000'\n"
+		      ": >@dir@/once; exec 3>&-; echo closed >@dir@/once; exec sleep 1000'\n"
 		      "[program:a]\nautostart = false\n" MADE "hold\n"
 		      "[program:b]\nautostart = false\n" MADE "hold\n");
 	fixture_ctl_start(f, &start, "start", "a");
-	while (!run_child_named(f->fosterd, "sleep", 0))
-		usleep(1000);
+	fixture_until_file(f, "once", "closed");
 	fixture_ctl_is(f, 0, "b: started\n", "", "start", "b"); /* asked of it after that */
 	fixture_check(f, fixture_finish(f, &start), 0, "a: started\n", "");
 	fixture_down(f);
@@ -333,6 +352,7 @@ int main(void)
 		fixture_test(so_is_one_of_another_making),
 		fixture_test(one_that_hangs_and_has_a_status_to_tell_is_replaced),
 		fixture_test(one_that_is_stopped_leaves_no_zombies),
+		fixture_test(a_peak_that_nobody_can_have_is_the_most_there_is),
 		fixture_test(one_may_take_its_time_to_load),
 		fixture_test(who_waits_for_a_forkserver_that_says_nothing_can_be_stopped),
 		fixture_test(or_killed),

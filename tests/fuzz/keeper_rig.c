@@ -737,7 +737,6 @@ static void begin(const struct rig_script *script)
 	ev_idle_start(rig.k.loop, &rig.idle);
 }
 
-/* The keeper has reaped all. */
 const uint8_t *rig_next_record(struct rig_records *in, void *ret, size_t size)
 {
 	uint8_t *len = (uint8_t *)ret + size - 1;
@@ -755,6 +754,7 @@ const uint8_t *rig_next_record(struct rig_records *in, void *ret, size_t size)
 	return rest;
 }
 
+/* The keeper has reaped all. */
 static void check_no_child(void)
 {
 	for (unsigned i = 0; i < rig.n_children; i++)

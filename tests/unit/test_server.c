@@ -1,4 +1,4 @@
-/* What a forkserver is asked for, while it does not listen. */
+/* What a forkserver is told, while it does not listen. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,8 +7,11 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/base/loop.h"
@@ -19,6 +22,7 @@
 #define SLOT 1
 #define BODY_BYTES 20000
 #define TOO_MANY 1000 /* more than any socket takes */
+#define MANY 10000
 
 struct fixture {
 	struct keeper k;
@@ -79,8 +83,7 @@ static void on_message(void *data, const struct link_message *m)
 {
 	struct fixture *f = data;
 
-	assert_int_equal(m->head->type, LINK_SPAWN);
-	assert_int_equal(m->len, BODY_BYTES);
+	assert_int_equal(m->len, m->head->type == LINK_SPAWN ? BODY_BYTES : 0);
 	f->received++;
 }
 
@@ -113,9 +116,53 @@ static void what_was_accepted_arrives_and_what_was_not_is_refused(void **state)
 	assert_int_equal(f->received, accepted + 1);
 }
 
+/* Each in a turn of its own, as its end is acknowledged; or all at once. */
+static void reap(struct fixture *f, unsigned n, bool turns)
+{
+	struct link_slot child = { .state = LINK_SLOT_ENDED, .server = SERVER };
+
+	table_write(&f->k.table, SLOT, 1, &child);
+	while (n--) {
+		server_reap(&f->k, SLOT, 1);
+		if (turns)
+			ev_run(f->k.loop, EVRUN_NOWAIT);
+	}
+}
+
+static void ten_thousand_may_be_reaped_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	reap(f, MANY, false);
+	listen_now(f);
+	assert_int_equal(f->received, MANY);
+}
+
+static void one_that_never_reads_who_is_to_be_reaped_is_killed(void **state)
+{
+	struct fixture *f = *state;
+	struct link_slot server = { .state = LINK_SLOT_LIVE, .pid = fork() };
+	int status;
+
+	if (!server.pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		pause();
+		_exit(1);
+	}
+	assert_int_equal(table_name_slot(&f->k.table, SERVER, "server"), 0);
+	table_write(&f->k.table, SERVER, 1, &server);
+	reap(f, TABLE_SLOTS, true);
+	assert_int_equal(waitpid(server.pid, &status, 0), server.pid);
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(ten_thousand_may_be_reaped_at_once, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(one_that_never_reads_who_is_to_be_reaped_is_killed,
+						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			what_was_accepted_arrives_and_what_was_not_is_refused, set_up, tear_down),
 	};
