@@ -198,10 +198,12 @@ static void one_that_is_stopped_leaves_no_zombies(void **state)
 		      "[program:a]\nnumprocs = 2000\nprocess_name = %(process_num)d\n"
 		      "autorestart = false\nkill_scope = process\n"
 		      "stdout_logfile = NONE\nstderr_logfile = NONE\n" MADE "hold\n");
-	fixture_until(f, "a:1999", "RUNNING");
+	fixture_until_logged(f, "forkserver fs: RUNNING");
 	pid_t server = run_child_named(f->fosterd, "python3", 0),
 	      supervisor = fixture_supervisor(f);
 	expect_children(f, server, MANY + 1); /* and its spare */
+	fixture_until_asleep(f, server);
+	fixture_until_asleep(f, f->fosterd);
 	fixture_until_asleep(f, supervisor);
 	fixture_kill(supervisor, SIGSTOP);
 	size_t n = run_children_of(server, pids, MANY + 1);

@@ -328,7 +328,7 @@ static void ten_thousand_connections_are_answered_while_children_churn(void **st
 	fixture_down(f);
 }
 
-#define FIRST "[foster]\nwatchdog = 0\n[program:first]\nstartsecs = 0\ncommand = @child@ hold\n"
+#define UNWATCHED "[foster]\nwatchdog = 0\n"
 
 /* Of each process two pipes are let go, which is more than the logger's link holds. */
 static void what_thousands_print_at_their_end_is_written_by_a_logger_that_was_stopped(void **state)
@@ -337,8 +337,7 @@ static void what_thousands_print_at_their_end_is_written_by_a_logger_that_was_st
 	const int n = 4000;
 
 	need_fds(3 * n + SPARE_FDS);
-	fixture_up(f, FIRST);
-	fixture_until(f, "first", "RUNNING");
+	fixture_up(f, UNWATCHED);
 	varlink_close(&f->events);
 	pid_t logger = fixture_logger(f);
 	fixture_until_asleep(f, logger);
@@ -346,13 +345,14 @@ static void what_thousands_print_at_their_end_is_written_by_a_logger_that_was_st
 	int keeper_fds = run_count_fds(f->fosterd), logger_fds = run_count_fds(logger);
 
 	fixture_write_config(
-		f, FIRST "[program:x]\nnumprocs = 4000\nprocess_name = %(process_num)d\n"
-			 "startsecs = 0\ncommand = @child@ bye 15 /dev/stdout bye print up hold\n");
+		f, UNWATCHED
+		"[program:x]\nnumprocs = 4000\nprocess_name = %(process_num)d\n"
+		"startsecs = 0\ncommand = @child@ bye 15 /dev/stdout bye print up hold\n");
 	assert_int_equal(fixture_ctl(f, "update").status, 0);
 	for (int i = 0; i < n; i++)
 		fixture_until_file(f, fixture_format(f, "run/log/x:%d-stdout.log", i), "up");
 	fixture_kill(logger, SIGSTOP);
-	fixture_write_config(f, FIRST);
+	fixture_write_config(f, UNWATCHED);
 	assert_int_equal(fixture_ctl(f, "update").status, 0);
 	fixture_until_asleep(f, f->fosterd);
 	fixture_kill(logger, SIGCONT);
@@ -372,8 +372,7 @@ static void ten_thousand_readers_are_answered_by_a_logger_that_was_stopped(void 
 	struct fixture *f = *state;
 
 	need_fds(MANY + SPARE_FDS);
-	fixture_up(f, "[foster]\nwatchdog = 0\n"
-		      "[program:says]\nstartsecs = 0\ncommand = @child@ print hello\n");
+	fixture_up(f, UNWATCHED "[program:says]\nstartsecs = 0\ncommand = @child@ print hello\n");
 	fixture_settle(f, "says", "EXITED");
 	varlink_close(&f->events);
 	connect_all(f);
