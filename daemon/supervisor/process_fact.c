@@ -20,6 +20,11 @@ static bool was_too_quick(const struct process *p)
 		p->stopped_ns - p->started_ns < clock_ns(p->def->program->restart.startsecs));
 }
 
+static bool is_end_of_server(enum link_step step, int number)
+{
+	return step == LINK_STEP_SERVER && number == ECONNRESET;
+}
+
 /* "/opt/web: No such file or directory", "chdir /srv/web: Permission denied", "setuid: …". */
 static char *words_of_failure(const struct process *p, enum link_step step, int number)
 {
@@ -27,6 +32,8 @@ static char *words_of_failure(const struct process *p, enum link_step step, int 
 	char *words = NULL;
 	int r;
 
+	if (is_end_of_server(step, number))
+		return strdup("its forkserver has ended");
 	if (step == LINK_STEP_EXEC && p->def->argv)
 		r = asprintf(&words, "%s: %s", p->def->argv[0], err);
 	else if (step == LINK_STEP_CHDIR && p->def->directory)
@@ -161,7 +168,8 @@ static void on_ended(struct process *p, const struct link_slot *f)
 		p->executed = true;
 		waiters_check(p); /* whoever defined it learns its PID */
 	}
-	if (p->state == PROCESS_STARTING && has_lasted(p, f)) /* the timer is late, or was lost */
+	/* The timer is late, or was lost. (Without a PID it has not executed.) */
+	if (p->state == PROCESS_STARTING && f->pid && has_lasted(p, f))
 		process_handle(p, PROCESS_EV_UP);
 	p->end = (struct process_end){
 		.kind = f->flags & LINK_FLAG_LOST ? PROCESS_LOST : PROCESS_ENDED,
@@ -200,7 +208,7 @@ static void not_spawned(struct process *p, enum link_step step, int err, char *w
  * what that one dies of. */
 static bool is_for_next_server(struct process *p, const struct link_slot *f)
 {
-	bool died = f->step == LINK_STEP_SERVER && f->err == ECONNRESET && !p->told_reason;
+	bool died = is_end_of_server(f->step, f->err) && !p->told_reason;
 
 	p->server_died = died && !p->server_died && p->state == PROCESS_STARTING;
 	return p->server_died;

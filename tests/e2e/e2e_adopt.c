@@ -457,6 +457,22 @@ static void a_clients_daemon_stays_down_under_the_next_supervisor(void **state)
 	down(f);
 }
 
+/* It had been asked for longer ago than it would take to be RUNNING. */
+static void who_waited_for_a_forkserver_has_not_been_running(void **state)
+{
+	struct fixture *f = *state;
+
+	fixture_up(f, "[forkserver:fs]\ncommand = sleep 1000\n"
+		      "[program:x]\nstart_method = forkserver:fs\nstartsecs = 0.001\n"
+		      "stopwaitsecs = 0.1\ncommand = @child@ hold\n");
+	fixture_until_logged(f, "forkserver fs: RUNNING"); /* and is asked in the same turn */
+	kill_fosterd(f);
+	start_again(f);
+	down(f);
+	assert_contains(fixture_file(f, "log"), "x: EXITED: fosterd was killed");
+	assert_lacks(fixture_file(f, "log"), "x: RUNNING");
+}
+
 static void one_without_its_definition_is_forgotten(void **state)
 {
 	struct fixture *f = *state;
@@ -833,6 +849,7 @@ int main(void)
 		fixture_test(daemons_come_back_and_leave_nothing_behind),
 		fixture_test(a_clients_daemon_ends_with_its_fosterd),
 		fixture_test(a_clients_daemon_stays_down_under_the_next_supervisor),
+		fixture_test(who_waited_for_a_forkserver_has_not_been_running),
 		fixture_test(one_without_its_definition_is_forgotten),
 		fixture_test(what_was_begun_by_order_and_asked_for_by_nobody_is_killed),
 		fixture_test(one_that_was_just_being_started_is_found_by_its_environment),

@@ -108,9 +108,8 @@ static void a_start_that_forkservers_die_of_is_told_by_the_second(void **state)
 		"open $o, q(>), q(@dir@/said); print $o qq(asked\\n)'\n"
 		"[program:x]\nautostart = false\nautorestart = false\nrestart_delay = 1000\n"
 		"start_method = forkserver:mortal\ncommand = @child@ hold\n");
-	fixture_ctl_is(f, 1, "",
-		       "fosterctl: x: cannot start: forkserver: Connection reset by peer\n",
-		       "start", "x");
+	fixture_ctl_is(f, 1, "", "fosterctl: x: cannot start: its forkserver has ended\n", "start",
+		       "x");
 	fixture_expect_line(f, said, "asked");
 	fixture_expect_line(f, said, "asked");
 	fixture_expect_silence(f, said);
