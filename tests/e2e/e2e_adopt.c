@@ -466,6 +466,8 @@ static void who_waited_for_a_forkserver_has_not_been_running(void **state)
 		      "[program:x]\nstart_method = forkserver:fs\nstartsecs = 0.001\n"
 		      "stopwaitsecs = 0.1\ncommand = @child@ hold\n");
 	fixture_until_logged(f, "forkserver fs: RUNNING"); /* and is asked in the same turn */
+	fixture_until_asleep(f, fixture_supervisor(f));
+	fixture_until_asleep(f, f->fosterd);
 	kill_fosterd(f);
 	start_again(f);
 	down(f);
