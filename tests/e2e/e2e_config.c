@@ -450,6 +450,7 @@ static void what_an_update_took_out_is_stopped_by_the_next_supervisor(void **sta
 	fixture_kill(supervisor, SIGKILL);
 	fixture_until_dead(f, y);
 	fixture_new_supervisor(f, supervisor);
+	fixture_until_logged(f, "y: STOPPED"); /* and is forgotten in the same turn */
 	fixture_ctl_is(f, 4, NULL, NULL, "status", "y");
 	assert_int_equal(fixture_pid(f, "mine"), mine); /* a client's, no update's */
 	fixture_down(f);
